@@ -30,14 +30,27 @@ extern "C" {
 #define HETCKPT_RESUME_PREFIX "__hetckpt_resume_"
 
 /* ---- The pause flag ----------------------------------------------------
- * HETCKPT_FLAG_LINES copies, one every HETCKPT_FLAG_STRIDE bytes, all holding the
- * same 32-bit value; block b reads copy (b mod HETCKPT_FLAG_LINES), where b is
- * the linear logical block id. Replication keeps a million blocks off one line.
+ * HETCKPT_FLAG_LINES copies, one every HETCKPT_FLAG_STRIDE bytes; block b reads copy
+ * (b mod HETCKPT_FLAG_LINES), where b is the linear logical block id. Replication
+ * keeps a million blocks off one line. Each copy has two 32-bit words:
+ *
+ *   HETCKPT_FLAG_POLL   read at polls: not HETCKPT_FLAG_RUN means park here
+ *   HETCKPT_FLAG_ENTRY  read before a block begins: HETCKPT_FLAG_PAUSE means do not
+ *                       begin, set the block's bit in launch.unstarted
+ *
+ * The runtime raises every entry word before it raises the first poll word. So once
+ * any block has parked no further block can begin, and all that ever park were
+ * resident at one moment. That is what bounds a frame table by what the device can
+ * hold at once, whatever the grid. (With one word a block could park, make room, and
+ * let in a block whose copy of the word had not been raised yet.)
  */
 #define HETCKPT_FLAG_LINES 256u
 #define HETCKPT_FLAG_STRIDE 128u
 #define HETCKPT_FLAG_BYTES (HETCKPT_FLAG_LINES * HETCKPT_FLAG_STRIDE)
+#define HETCKPT_FLAG_POLL 0u  /* byte offset in a copy */
+#define HETCKPT_FLAG_ENTRY 4u
 
+/* The words hold, as poll/entry: RUN/RUN, PAUSE/PAUSE, or PAUSE_STARTED/RUN. */
 enum hetckpt_flag {
 	HETCKPT_FLAG_RUN = 0,          /* keep going */
 	HETCKPT_FLAG_PAUSE = 1,        /* park at the next poll; do not start blocks */
@@ -60,7 +73,8 @@ enum hetckpt_flag {
  * waits for another. The runtime zeroes keys[] and sets every safepoint id to
  * HETCKPT_SP_DONE before the launch; threads that park overwrite theirs.
  *
- * capacity >= the number of blocks that can have started and not finished.
+ * capacity >= the number of blocks that can have started and not finished when the
+ * first one parks: what is resident at once (see the pause flag).
  *
  *   hash(block) = (block * 0x9e3779b1u) >> 16   (mod capacity)
  */
@@ -105,7 +119,7 @@ struct hetckpt_launch {
 	uint64_t resume;         /* 16: struct hetckpt_frame_table to resume from; resume variant only */
 	uint64_t list;           /* 24: struct hetckpt_block_ref[count]; resume variant only */
 	uint64_t unstarted;      /* 32: uint32_t bitmap, one bit a logical block: set by a block
-	                                that saw HETCKPT_FLAG_PAUSE before it began */
+	                                that saw its entry word raised before it began */
 	uint32_t grid[3];        /* 40: logical grid (gridDim) */
 	uint32_t base[3];        /* 52: run variant: logical block = base + hardware block */
 	uint32_t dynamic_shared; /* 64: bytes */
