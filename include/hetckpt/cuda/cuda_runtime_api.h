@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * cuda_runtime_api.h - the CUDA runtime API that the project's libcudart exports.
+ *
+ * Plain C; cuda_runtime.h adds the C++ conveniences. Calls that NVIDIA's library
+ * has and this list has not (graphs, textures, external memory) are not
+ * supported by the runtime, so a program that needs them fails when it is
+ * compiled instead of when it runs.
+ */
+#ifndef HETCKPT_CUDA_RUNTIME_API_H
+#define HETCKPT_CUDA_RUNTIME_API_H
+
+#include "driver_types.h"
+
+#define CUDART_VERSION 13000
+
+#ifdef __cplusplus
+#define HETCKPT_OR_(value) = value
+extern "C" {
+#else
+#define HETCKPT_OR_(value)
+#endif
+
+/* Device */
+__host__ cudaError_t cudaGetDeviceCount(int *count);
+__host__ cudaError_t cudaSetDevice(int device);
+__host__ cudaError_t cudaGetDevice(int *device);
+__host__ cudaError_t cudaInitDevice(int device, unsigned int device_flags, unsigned int flags);
+__host__ cudaError_t cudaSetValidDevices(int *devices, int count);
+__host__ cudaError_t cudaSetDeviceFlags(unsigned int flags);
+__host__ cudaError_t cudaGetDeviceFlags(unsigned int *flags);
+__host__ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *prop, int device);
+__host__ cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attr, int device);
+__host__ cudaError_t cudaChooseDevice(int *device, const struct cudaDeviceProp *prop);
+__host__ cudaError_t cudaDeviceSynchronize(void);
+__host__ cudaError_t cudaDeviceReset(void);
+__host__ cudaError_t cudaDeviceSetLimit(enum cudaLimit limit, size_t value);
+__host__ cudaError_t cudaDeviceGetLimit(size_t *value, enum cudaLimit limit);
+__host__ cudaError_t cudaDeviceSetCacheConfig(enum cudaFuncCache config);
+__host__ cudaError_t cudaDeviceGetCacheConfig(enum cudaFuncCache *config);
+__host__ cudaError_t cudaDeviceGetStreamPriorityRange(int *least, int *greatest);
+__host__ cudaError_t cudaDeviceGetByPCIBusId(int *device, const char *bus_id);
+__host__ cudaError_t cudaDeviceGetPCIBusId(char *bus_id, int length, int device);
+__host__ cudaError_t cudaDeviceCanAccessPeer(int *can, int device, int peer);
+__host__ cudaError_t cudaDeviceEnablePeerAccess(int peer, unsigned int flags);
+__host__ cudaError_t cudaDeviceDisablePeerAccess(int peer);
+__host__ cudaError_t cudaDeviceGetP2PAttribute(int *value, enum cudaDeviceP2PAttr attr, int source,
+                                               int destination);
+__host__ cudaError_t cudaDriverGetVersion(int *version);
+__host__ cudaError_t cudaRuntimeGetVersion(int *version);
+__host__ cudaError_t cudaProfilerStart(void);
+__host__ cudaError_t cudaProfilerStop(void);
+
+/* Errors */
+__host__ cudaError_t cudaGetLastError(void);
+__host__ cudaError_t cudaPeekAtLastError(void);
+__host__ const char *cudaGetErrorName(cudaError_t error);
+__host__ const char *cudaGetErrorString(cudaError_t error);
+
+/* Memory */
+__host__ cudaError_t cudaMalloc(void **address, size_t bytes);
+__host__ cudaError_t cudaMallocPitch(void **address, size_t *pitch, size_t width, size_t height);
+__host__ cudaError_t cudaMalloc3D(struct cudaPitchedPtr *address, struct cudaExtent extent);
+__host__ cudaError_t cudaMallocAsync(void **address, size_t bytes, cudaStream_t stream);
+__host__ cudaError_t cudaMallocManaged(void **address, size_t bytes,
+                                       unsigned int flags HETCKPT_OR_(cudaMemAttachGlobal));
+__host__ cudaError_t cudaFree(void *address);
+__host__ cudaError_t cudaFreeAsync(void *address, cudaStream_t stream);
+__host__ cudaError_t cudaMallocHost(void **address, size_t bytes);
+__host__ cudaError_t cudaHostAlloc(void **address, size_t bytes, unsigned int flags);
+__host__ cudaError_t cudaFreeHost(void *address);
+__host__ cudaError_t cudaHostRegister(void *address, size_t bytes, unsigned int flags);
+__host__ cudaError_t cudaHostUnregister(void *address);
+__host__ cudaError_t cudaHostGetDevicePointer(void **device, void *host, unsigned int flags);
+__host__ cudaError_t cudaHostGetFlags(unsigned int *flags, void *host);
+__host__ cudaError_t cudaMemGetInfo(size_t *available, size_t *total);
+__host__ cudaError_t cudaPointerGetAttributes(struct cudaPointerAttributes *attributes,
+                                              const void *address);
+__host__ cudaError_t cudaMemPrefetchAsync(const void *address, size_t bytes,
+                                          struct cudaMemLocation location, unsigned int flags,
+                                          cudaStream_t stream HETCKPT_OR_(0));
+__host__ cudaError_t cudaMemAdvise(const void *address, size_t bytes, enum cudaMemoryAdvise advice,
+                                   struct cudaMemLocation location);
+
+/* Copies and fills */
+__host__ cudaError_t cudaMemcpy(void *dst, const void *src, size_t bytes, enum cudaMemcpyKind kind);
+__host__ cudaError_t cudaMemcpyAsync(void *dst, const void *src, size_t bytes,
+                                     enum cudaMemcpyKind kind, cudaStream_t stream HETCKPT_OR_(0));
+__host__ cudaError_t cudaMemcpyPeer(void *dst, int dst_device, const void *src, int src_device,
+                                    size_t bytes);
+__host__ cudaError_t cudaMemcpyPeerAsync(void *dst, int dst_device, const void *src, int src_device,
+                                         size_t bytes, cudaStream_t stream HETCKPT_OR_(0));
+__host__ cudaError_t cudaMemcpy2D(void *dst, size_t dst_pitch, const void *src, size_t src_pitch,
+                                  size_t width, size_t height, enum cudaMemcpyKind kind);
+__host__ cudaError_t cudaMemcpy2DAsync(void *dst, size_t dst_pitch, const void *src, size_t src_pitch,
+                                       size_t width, size_t height, enum cudaMemcpyKind kind,
+                                       cudaStream_t stream HETCKPT_OR_(0));
+__host__ cudaError_t cudaMemcpy3D(const struct cudaMemcpy3DParms *copy);
+__host__ cudaError_t cudaMemcpy3DAsync(const struct cudaMemcpy3DParms *copy,
+                                       cudaStream_t stream HETCKPT_OR_(0));
+__host__ cudaError_t cudaMemcpyToSymbol(const void *symbol, const void *src, size_t bytes,
+                                        size_t offset HETCKPT_OR_(0),
+                                        enum cudaMemcpyKind kind HETCKPT_OR_(cudaMemcpyHostToDevice));
+__host__ cudaError_t cudaMemcpyFromSymbol(void *dst, const void *symbol, size_t bytes,
+                                          size_t offset HETCKPT_OR_(0),
+                                          enum cudaMemcpyKind kind HETCKPT_OR_(cudaMemcpyDeviceToHost));
+__host__ cudaError_t cudaMemcpyToSymbolAsync(const void *symbol, const void *src, size_t bytes,
+                                             size_t offset, enum cudaMemcpyKind kind,
+                                             cudaStream_t stream HETCKPT_OR_(0));
+__host__ cudaError_t cudaMemcpyFromSymbolAsync(void *dst, const void *symbol, size_t bytes,
+                                               size_t offset, enum cudaMemcpyKind kind,
+                                               cudaStream_t stream HETCKPT_OR_(0));
+__host__ cudaError_t cudaMemset(void *address, int value, size_t bytes);
+__host__ cudaError_t cudaMemset2D(void *address, size_t pitch, int value, size_t width, size_t height);
+__host__ cudaError_t cudaMemset3D(struct cudaPitchedPtr address, int value, struct cudaExtent extent);
+__host__ cudaError_t cudaMemsetAsync(void *address, int value, size_t bytes,
+                                     cudaStream_t stream HETCKPT_OR_(0));
+__host__ cudaError_t cudaMemset2DAsync(void *address, size_t pitch, int value, size_t width,
+                                       size_t height, cudaStream_t stream HETCKPT_OR_(0));
+__host__ cudaError_t cudaMemset3DAsync(struct cudaPitchedPtr address, int value,
+                                       struct cudaExtent extent, cudaStream_t stream HETCKPT_OR_(0));
+__host__ cudaError_t cudaGetSymbolAddress(void **address, const void *symbol);
+__host__ cudaError_t cudaGetSymbolSize(size_t *bytes, const void *symbol);
+
+/* Streams */
+__host__ cudaError_t cudaStreamCreate(cudaStream_t *stream);
+__host__ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned int flags);
+__host__ cudaError_t cudaStreamCreateWithPriority(cudaStream_t *stream, unsigned int flags, int priority);
+__host__ cudaError_t cudaStreamDestroy(cudaStream_t stream);
+__host__ cudaError_t cudaStreamGetPriority(cudaStream_t stream, int *priority);
+__host__ cudaError_t cudaStreamGetFlags(cudaStream_t stream, unsigned int *flags);
+__host__ cudaError_t cudaStreamGetId(cudaStream_t stream, unsigned long long *id);
+__host__ cudaError_t cudaStreamGetDevice(cudaStream_t stream, int *device);
+__host__ cudaError_t cudaStreamSynchronize(cudaStream_t stream);
+__host__ cudaError_t cudaStreamQuery(cudaStream_t stream);
+__host__ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event,
+                                         unsigned int flags HETCKPT_OR_(0));
+__host__ cudaError_t cudaStreamAddCallback(cudaStream_t stream, cudaStreamCallback_t callback,
+                                           void *data, unsigned int flags);
+__host__ cudaError_t cudaStreamIsCapturing(cudaStream_t stream, enum cudaStreamCaptureStatus *status);
+__host__ cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t function, void *data);
+
+/* Events */
+__host__ cudaError_t cudaEventCreate(cudaEvent_t *event);
+__host__ cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned int flags);
+__host__ cudaError_t cudaEventDestroy(cudaEvent_t event);
+__host__ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream HETCKPT_OR_(0));
+__host__ cudaError_t cudaEventRecordWithFlags(cudaEvent_t event, cudaStream_t stream HETCKPT_OR_(0),
+                                              unsigned int flags HETCKPT_OR_(0));
+__host__ cudaError_t cudaEventQuery(cudaEvent_t event);
+__host__ cudaError_t cudaEventSynchronize(cudaEvent_t event);
+__host__ cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t start, cudaEvent_t end);
+
+/* Launches */
+__host__ cudaError_t cudaLaunchKernel(const void *function, dim3 grid, dim3 block, void **arguments,
+                                      size_t shared_bytes, cudaStream_t stream);
+__host__ cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t *config, const void *function,
+                                         void **arguments);
+__host__ cudaError_t cudaLaunchCooperativeKernel(const void *function, dim3 grid, dim3 block,
+                                                 void **arguments, size_t shared_bytes,
+                                                 cudaStream_t stream);
+__host__ cudaError_t cudaFuncGetAttributes(struct cudaFuncAttributes *attributes, const void *function);
+__host__ cudaError_t cudaFuncSetAttribute(const void *function, enum cudaFuncAttribute attr, int value);
+__host__ cudaError_t cudaFuncSetCacheConfig(const void *function, enum cudaFuncCache config);
+__host__ cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, const void *function,
+                                                                   int threads, size_t shared_bytes);
+__host__ cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *blocks,
+                                                                            const void *function,
+                                                                            int threads,
+                                                                            size_t shared_bytes,
+                                                                            unsigned int flags);
+
+/* What compiled launches call: f<<<grid, block, shared_bytes, stream>>>(). */
+__host__ unsigned int __cudaPushCallConfiguration(dim3 grid, dim3 block,
+                                                  size_t shared_bytes HETCKPT_OR_(0),
+                                                  struct CUstream_st *stream HETCKPT_OR_(0));
+__host__ cudaError_t __cudaPopCallConfiguration(dim3 *grid, dim3 *block, size_t *shared_bytes,
+                                                void *stream);
+
+#ifdef __cplusplus
+}
+#endif
+#undef HETCKPT_OR_
+
+#endif

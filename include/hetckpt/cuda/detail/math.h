@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * math.h - what CUDA offers beyond <cmath>: min and max of every pair of types on
+ * both sides, single precision overloads, and on the host the functions that the
+ * C library lacks.
+ */
+#ifndef HETCKPT_CUDA_DETAIL_MATH_H
+#define HETCKPT_CUDA_DETAIL_MATH_H
+
+/* clang's header has min(int, int) and max(int, int) for the device. */
+static inline __host__ int min(int a, int b) { return a < b ? a : b; }
+static inline __host__ int max(int a, int b) { return a > b ? a : b; }
+
+#define HETCKPT_MINMAX_(result, first, second)                                 \
+	static inline __host__ __device__ result min(first a, second b)        \
+	{ return (result)a < (result)b ? (result)a : (result)b; }              \
+	static inline __host__ __device__ result max(first a, second b)        \
+	{ return (result)a > (result)b ? (result)a : (result)b; }
+
+HETCKPT_MINMAX_(unsigned int, unsigned int, unsigned int)
+HETCKPT_MINMAX_(unsigned int, int, unsigned int)
+HETCKPT_MINMAX_(unsigned int, unsigned int, int)
+HETCKPT_MINMAX_(long, long, long)
+HETCKPT_MINMAX_(unsigned long, unsigned long, unsigned long)
+HETCKPT_MINMAX_(unsigned long, long, unsigned long)
+HETCKPT_MINMAX_(unsigned long, unsigned long, long)
+HETCKPT_MINMAX_(long long, long long, long long)
+HETCKPT_MINMAX_(unsigned long long, unsigned long long, unsigned long long)
+HETCKPT_MINMAX_(unsigned long long, long long, unsigned long long)
+HETCKPT_MINMAX_(unsigned long long, unsigned long long, long long)
+#undef HETCKPT_MINMAX_
+
+/* Of floating numbers: a NaN loses against a number, as in C. */
+#define HETCKPT_FMINMAX_(result, first, second, f)                             \
+	static inline __host__ __device__ result min(first a, second b)        \
+	{ return __builtin_fmin##f(a, b); }                                    \
+	static inline __host__ __device__ result max(first a, second b)        \
+	{ return __builtin_fmax##f(a, b); }
+
+HETCKPT_FMINMAX_(float, float, float, f)
+HETCKPT_FMINMAX_(double, double, double, )
+HETCKPT_FMINMAX_(double, float, double, )
+HETCKPT_FMINMAX_(double, double, float, )
+#undef HETCKPT_FMINMAX_
+
+/* Host versions, from what the C library has. */
+static inline __host__ double rsqrt(double x) { return 1.0 / __builtin_sqrt(x); }
+static inline __host__ float rsqrtf(float x) { return (float)(1.0 / __builtin_sqrt((double)x)); }
+static inline __host__ double rcbrt(double x) { return 1.0 / __builtin_cbrt(x); }
+static inline __host__ float rcbrtf(float x) { return (float)(1.0 / __builtin_cbrt((double)x)); }
+static inline __host__ double fdivide(double a, double b) { return a / b; }
+static inline __host__ float fdividef(float a, float b) { return a / b; }
+static inline __host__ double normcdf(double x)
+{ return 0.5 * __builtin_erfc(-x * 0.70710678118654752440); }
+static inline __host__ float normcdff(float x) { return (float)normcdf((double)x); }
+static inline __host__ double rhypot(double a, double b) { return 1.0 / __builtin_hypot(a, b); }
+static inline __host__ float rhypotf(float a, float b) { return (float)rhypot((double)a, (double)b); }
+static inline __host__ double norm3d(double a, double b, double c)
+{ return __builtin_hypot(__builtin_hypot(a, b), c); }
+static inline __host__ float norm3df(float a, float b, float c) { return (float)norm3d(a, b, c); }
+static inline __host__ double norm4d(double a, double b, double c, double d)
+{ return __builtin_hypot(__builtin_hypot(a, b), __builtin_hypot(c, d)); }
+static inline __host__ float norm4df(float a, float b, float c, float d)
+{ return (float)norm4d(a, b, c, d); }
+
+/* Exact reduction to [-0.5, 0.5] quarters first: the argument is not rounded by pi. */
+static inline __host__ double sinpi(double x)
+{
+	double q = __builtin_rint(2.0 * x), r = (x - 0.5 * q) * 3.14159265358979323846;
+	int quadrant = (int)__builtin_fmod(q, 4.0) & 3;
+
+	if (!__builtin_isfinite(x))
+		return x - x;
+	switch (quadrant) {
+	case 0: return __builtin_sin(r);
+	case 1: return __builtin_cos(r);
+	case 2: return -__builtin_sin(r);
+	default: return -__builtin_cos(r);
+	}
+}
+
+static inline __host__ double cospi(double x)
+{
+	double q = __builtin_rint(2.0 * x), r = (x - 0.5 * q) * 3.14159265358979323846;
+	int quadrant = (int)__builtin_fmod(q, 4.0) & 3;
+
+	if (!__builtin_isfinite(x))
+		return x - x;
+	switch (quadrant) {
+	case 0: return __builtin_cos(r);
+	case 1: return -__builtin_sin(r);
+	case 2: return -__builtin_cos(r);
+	default: return __builtin_sin(r);
+	}
+}
+
+static inline __host__ float sinpif(float x) { return (float)sinpi((double)x); }
+static inline __host__ float cospif(float x) { return (float)cospi((double)x); }
+static inline __host__ void sincospi(double x, double *s, double *c)
+{
+	*s = sinpi(x);
+	*c = cospi(x);
+}
+static inline __host__ void sincospif(float x, float *s, float *c)
+{
+	*s = sinpif(x);
+	*c = cospif(x);
+}
+
+/* Single precision overloads of the names above and of device-only functions. */
+#define HETCKPT_OVERLOAD_(name)                                                \
+	static inline __host__ float name(float x) { return name##f(x); }      \
+	static inline __device__ float name(float x) { return name##f(x); }
+HETCKPT_OVERLOAD_(rsqrt)
+HETCKPT_OVERLOAD_(rcbrt)
+HETCKPT_OVERLOAD_(sinpi)
+HETCKPT_OVERLOAD_(cospi)
+HETCKPT_OVERLOAD_(normcdf)
+#undef HETCKPT_OVERLOAD_
+static inline __device__ float erfinv(float x) { return erfinvf(x); }
+static inline __device__ float erfcinv(float x) { return erfcinvf(x); }
+static inline __device__ float erfcx(float x) { return erfcxf(x); }
+static inline __device__ float normcdfinv(float x) { return normcdfinvf(x); }
+static inline __device__ float exp10(float x) { return exp10f(x); }
+static inline __device__ void sincos(float x, float *s, float *c) { sincosf(x, s, c); }
+static inline __device__ void sincospi(float x, float *s, float *c) { sincospif(x, s, c); }
+
+#endif
