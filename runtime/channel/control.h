@@ -75,7 +75,8 @@ int hetckpt_control_call(int fd, json_t *request, const int *fds, int count, jso
 
 /*
  * Answers request: {"id":.., "ok":true, facts...} or {"id":.., "ok":false, "error":..,
- * "code":..}. facts (stolen; may be NULL) is extended in place.
+ * "code":..}. facts (stolen; may be NULL) is extended in place. They wait at most a second
+ * for a peer that does not read: -ETIMEDOUT, and the peer is best dropped.
  */
 int hetckpt_control_reply(int fd, const json_t *request, json_t *facts, const int *fds, int count);
 int hetckpt_control_refuse(int fd, const json_t *request, int code, const char *format, ...)

@@ -68,7 +68,7 @@ struct hetckpt_session_control {
 	_Alignas(128) _Atomic uint32_t doorbell;     /* producer, or anyone, to consumer */
 	_Alignas(128) _Atomic uint32_t space_bell;   /* consumer to producer: the ring has space */
 	_Alignas(128) _Atomic uint32_t staging_bell; /* consumer to application: chunks are free */
-	_Atomic uint32_t staging_waits;              /* threads that sleep on staging_bell */
+	_Atomic uint32_t staging_waits;              /* 1: a thread sleeps on staging_bell */
 	_Alignas(128) _Atomic uint32_t notify_bell;  /* a reply with HETCKPT_REPLY_NOTIFY is ready */
 
 	/* Errors. */
@@ -200,19 +200,14 @@ static inline bool hetckpt_staging_valid(const struct hetckpt_session *session, 
 
 /*
  * Application, one thread at a time: takes a run of chunks for bytes (> 0) bytes, searching
- * from *hint, which is moved on. -EAGAIN: no such run is free now; -E2BIG: never will be.
+ * from *hint, which is moved on. Waits up to timeout_ms for releases. -EAGAIN: no such run
+ * was free; -E2BIG: never will be. A thread that itself holds chunks which only it will
+ * release must not wait.
  */
 int hetckpt_staging_take(struct hetckpt_session *session, uint64_t bytes, uint64_t *hint,
-                         uint64_t *offset);
+                         uint64_t *offset, int timeout_ms);
 
 /* Frees the chunks of a run. -EINVAL: not in the staging area, or not at a chunk's start. */
 int hetckpt_staging_release(struct hetckpt_session *session, uint64_t offset, uint64_t bytes);
-
-/*
- * Application: waits for a release. ticket was read with hetckpt_staging_ticket before the
- * attempt that failed. 0 or -ETIMEDOUT.
- */
-uint32_t hetckpt_staging_ticket(const struct hetckpt_session *session);
-int hetckpt_staging_wait(struct hetckpt_session *session, uint32_t ticket, int timeout_ms);
 
 #endif
