@@ -167,34 +167,32 @@ struct hetckpt_image_header {
 #define HETCKPT_CPU_MODULE_SYMBOL "__hetckpt_cpu_module"
 #define HETCKPT_CPU_WARP 32u
 
-struct hetckpt_cpu_block;
-
-/* What a step function returns. */
-enum hetckpt_cpu_status {
-	HETCKPT_CPU_DONE = 0,    /* the thread returned (or parked its frame and returned) */
-	HETCKPT_CPU_BARRIER = 1, /* waits at a block barrier; request in block->wait[tid] */
-	HETCKPT_CPU_WARP_OP = 2, /* waits for its warp; request in block->wait[tid] */
-	HETCKPT_CPU_YIELD = 3,   /* spins on memory: run others, then call again */
-	HETCKPT_CPU_TRAP = 4     /* trap or failed assertion: the launch fails */
-};
-
-/* What a yielding thread asks for, and where the answer is put. */
-struct hetckpt_cpu_wait {
-	uint32_t op;     /* enum hetckpt_cpu_op */
-	uint32_t id;     /* barrier: number; warp operation: call-site number */
-	uint32_t mask;   /* warp operation: lanes that take part; barrier: threads, 0 = all */
-	uint32_t arg;    /* shuffle: PTX operand c (clamp and segment mask) */
-	uint64_t value;  /* in: this thread's operand; out: its result */
-	uint32_t lane;   /* shuffle: PTX operand b */
-	uint32_t pred;   /* out: shuffle in range, match_all agreed */
-};
+/*
+ * A kernel is cut at the points where a thread must wait for others. Such a point is a
+ * site; sites are numbered from HETCKPT_CPU_FIRST_SITE in each function. run() carries
+ * a range of threads, all at the same site, each to its next site or its end, and notes
+ * where it stopped in state[tid]. What a thread asks for at a site is in the function's
+ * site table as far as it is constant, and in the block's arrays where it is not. The
+ * runtime decides who goes on, puts answers into value[] and extra[], and calls run()
+ * with the same number. Whole blocks usually stand at one site, so that a barrier is
+ * one call for all threads, in which the loop over threads can be vectorised.
+ */
+#define HETCKPT_CPU_ENDED 0u          /* the thread returned (or parked and returned) */
+#define HETCKPT_CPU_START 1u          /* the thread has not begun */
+#define HETCKPT_CPU_FIRST_SITE 2u
+#define HETCKPT_CPU_FAULT 0xffffffffu /* trap or failed assertion: block->fault says which */
 
 enum hetckpt_cpu_op {
-	HETCKPT_CPU_BAR_SYNC = 0,
-	HETCKPT_CPU_BAR_ARRIVE, /* counted, does not wait: the scheduler calls the thread again at once */
+	HETCKPT_CPU_YIELD = 0,   /* spins on memory: run others, then call again */
+	HETCKPT_CPU_POLL_BLOCK,  /* block barrier, then the poll word, the same for all */
+	HETCKPT_CPU_POLL_WARP,   /* all lanes that have not ended, then the poll word */
+	/* block barriers: id, and threads (0: all that have not ended) */
+	HETCKPT_CPU_BAR_SYNC,
+	HETCKPT_CPU_BAR_ARRIVE,  /* counted, does not wait */
 	HETCKPT_CPU_BAR_POPC,
 	HETCKPT_CPU_BAR_AND,
 	HETCKPT_CPU_BAR_OR,
+	/* warp operations: mask */
 	HETCKPT_CPU_SYNCWARP,
 	HETCKPT_CPU_SHFL_IDX,
 	HETCKPT_CPU_SHFL_UP,
@@ -206,7 +204,7 @@ enum hetckpt_cpu_op {
 	HETCKPT_CPU_UNI,
 	HETCKPT_CPU_MATCH_ANY,
 	HETCKPT_CPU_MATCH_ALL,
-	HETCKPT_CPU_ACTIVEMASK, /* mask 0: every lane that can arrive without anyone passing */
+	HETCKPT_CPU_ACTIVEMASK,  /* no mask: every lane that arrives while none can go on */
 	HETCKPT_CPU_REDUX_ADD,
 	HETCKPT_CPU_REDUX_UMIN,
 	HETCKPT_CPU_REDUX_UMAX,
@@ -214,36 +212,79 @@ enum hetckpt_cpu_op {
 	HETCKPT_CPU_REDUX_SMAX,
 	HETCKPT_CPU_REDUX_AND,
 	HETCKPT_CPU_REDUX_OR,
-	HETCKPT_CPU_REDUX_XOR
+	HETCKPT_CPU_REDUX_XOR,
+	HETCKPT_CPU_OPS
 };
 
-/* One block on one core. The runtime fills it before each block. */
+/* Operands of a site that are not constant: each thread's is in the block's array. */
+#define HETCKPT_CPU_MASK_VARIES 1u
+#define HETCKPT_CPU_LANE_VARIES 2u
+#define HETCKPT_CPU_CLAMP_VARIES 4u
+
+struct hetckpt_cpu_site {
+	uint32_t op;     /* enum hetckpt_cpu_op */
+	uint32_t varies; /* HETCKPT_CPU_*_VARIES */
+	uint32_t mask;   /* warp operation: lanes that take part; barrier: threads, 0 = all */
+	uint32_t lane;   /* shuffle: PTX operand b; barrier: id */
+	uint32_t clamp;  /* shuffle: PTX operand c (clamp and segment mask) */
+	uint32_t line;   /* source line, 0 if unknown */
+};
+
+struct hetckpt_cpu_block;
+
+/* What compiled kernels ask of the runtime. Called on the block's thread. */
+struct hetckpt_cpu_services {
+	/* CUDA's vprintf: arguments packed at natural alignment; what printf returns. */
+	int32_t (*print)(struct hetckpt_cpu_block *b, const char *format, const void *arguments);
+	/* A failed assertion; sets b->fault. */
+	void (*assertfail)(struct hetckpt_cpu_block *b, uint32_t tid, const char *message,
+	                   const char *file, uint32_t line, const char *function);
+};
+
+/* One block on one core. The runtime fills it before each block; during run() only
+   fault and the contents of the arrays change. Arrays have an element a thread. */
 struct hetckpt_cpu_block {
-	uint32_t ctaid[3];  /* logical block id is computed by the kernel from this, the
-	                       hardware block id, and the launch record */
-	uint32_t ntid[3];
-	uint32_t nctaid[3]; /* hardware grid of this launch */
-	uint32_t threads;   /* ntid[0] * ntid[1] * ntid[2] */
-	char *shared;       /* static area, padded to 16, then dynamic; 128-aligned */
-	char *globals;      /* the module's variables */
-	const char *params; /* parameter buffer, offsets as in the state map; the launch
+	uint32_t ctaid[3];  /*   0: hardware block id */
+	uint32_t ntid[3];   /*  12 */
+	uint32_t nctaid[3]; /*  24: hardware grid of this launch */
+	uint32_t threads;   /*  36: ntid[0] * ntid[1] * ntid[2] */
+	char *shared;       /*  40: static area, padded to 16, then dynamic; 128-aligned */
+	char *dynamic;      /*  48: dynamic part of it */
+	uint32_t shared_bytes;  /* 56: both parts */
+	uint32_t dynamic_bytes; /* 60 */
+	char *globals;      /*  64: the module's variables */
+	const char *params; /*  72: parameter buffer, offsets as in the state map; the launch
 	                       record follows at the next multiple of 8 */
-	char *thread_frames;            /* threads * frame_bytes, 64-aligned; step kernels only */
-	struct hetckpt_cpu_wait *wait;  /* [threads]; step kernels only */
-	char *thread_private;           /* scratch of frame_bytes for a run-to-end kernel; may be NULL if 0 */
-	const uint32_t *order;          /* permutation of 0..threads-1 to run in, or NULL for 0, 1, 2, ... */
+	const uint32_t *flag;   /* 80: the logical block's copy of the pause flag; never NULL */
+	char *frames;       /*  88: threads * frame_bytes, 64-aligned; like all below only for
+	                       functions with sites */
+	uint32_t *state;    /*  96: out: site, or HETCKPT_CPU_ENDED or _FAULT */
+	uint32_t *value;    /* 104: in: operand; out: result */
+	uint32_t *extra;    /* 112: in: high half of a 64-bit operand; out: shuffle in range,
+	                       match_all agreed */
+	uint32_t *mask;     /* 120: operands that vary, see struct hetckpt_cpu_site */
+	uint32_t *lane;     /* 128 */
+	uint32_t *clamp;    /* 136 */
+	const struct hetckpt_cpu_services *services; /* 144 */
+	void *runtime;      /* 152: the runtime's own */
+	uint32_t fault;     /* 160: cudaError_t if the launch must fail, else 0 */
+	uint32_t reserved;
 };
 
-/* A variant of a kernel: exactly one of block and step is set. */
+/* A variant of a kernel. */
 struct hetckpt_cpu_function {
 	const char *name;
-	/* No thread ever waits: runs all threads of a block to their end.
-	   Returns HETCKPT_CPU_DONE or HETCKPT_CPU_TRAP. */
-	int (*block)(struct hetckpt_cpu_block *b);
-	/* Runs thread tid until it waits or ends; frame is its zeroed frame at first. */
-	int (*step)(struct hetckpt_cpu_block *b, char *frame, uint32_t tid);
+	/*
+	 * Runs threads [first, first + count), all at site, in this order. Returns 0, or
+	 * HETCKPT_CPU_FAULT at once if a thread faulted and there are no sites. Without
+	 * sites state[] is not written: every thread has ended.
+	 */
+	uint32_t (*run)(struct hetckpt_cpu_block *b, uint32_t site, uint32_t first, uint32_t count);
+	const struct hetckpt_cpu_site *site; /* [sites], of site HETCKPT_CPU_FIRST_SITE + i */
+	uint32_t sites;          /* 0: no thread ever waits */
 	uint32_t frame_bytes;    /* a thread, multiple of 16 */
 	uint32_t static_shared;  /* bytes */
+	uint32_t param_bytes;    /* of the parameter buffer, launch record included */
 };
 
 struct hetckpt_cpu_module {
