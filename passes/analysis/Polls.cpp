@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "analysis/Polls.h"
+#include "Options.h"
+#include "analysis/Scope.h"
+#include "analysis/Waits.h"
+#include "llvm/Analysis/BlockFrequencyInfo.h"
+#include "llvm/Analysis/BranchProbabilityInfo.h"
+#include "llvm/IR/IntrinsicInst.h"
+
+using namespace llvm;
+
+namespace hetckpt {
+
+const char *pollKindName(PollKind K) {
+  switch (K) {
+  case PollKind::Strip:
+    return "strip";
+  case PollKind::Fuel:
+    return "fuel";
+  case PollKind::Wait:
+    return "wait";
+  }
+  return "";
+}
+
+// Estimated nanoseconds a thread spends on an instruction on a full GPU, where a
+// warp gets to issue every sixteenth cycle and memory is shared by thousands of
+// threads. They need to be right within a small factor only: too low a stride
+// costs a poll every few microseconds, too high a one latency.
+static uint64_t instructionCost(const Instruction &I) {
+  constexpr uint64_t Issue = 5, Shared = 15, Global = 80, Atomic = 150,
+                     Slow = 40, Sync = 60;
+  if (isa<PHINode>(I) || I.isDebugOrPseudoInst() || I.isLifetimeStartOrEnd() ||
+      isa<GetElementPtrInst>(I) || isa<CastInst>(I) || isa<FreezeInst>(I))
+    return 1;
+  if (auto *L = dyn_cast<LoadInst>(&I)) {
+    unsigned AS = L->getPointerAddressSpace();
+    return AS == 3 || AS == 4 || AS == 5 ? Shared : Global;
+  }
+  if (isa<StoreInst>(I))
+    return Shared;
+  if (I.isAtomic())
+    return Atomic;
+  switch (I.getOpcode()) {
+  case Instruction::FDiv:
+  case Instruction::FRem:
+  case Instruction::UDiv:
+  case Instruction::SDiv:
+  case Instruction::URem:
+  case Instruction::SRem:
+    return Slow;
+  default:
+    break;
+  }
+  if (auto *Call = dyn_cast<CallBase>(&I)) {
+    switch (classifyCall(*Call)) {
+    case Op::BlockBarrier:
+    case Op::NamedBarrier:
+      return Sync;
+    case Op::WarpOp:
+      return 2 * Issue;
+    default:
+      break;
+    }
+    if (auto *II = dyn_cast<IntrinsicInst>(Call))
+      if (II->isAssumeLikeIntrinsic())
+        return 0;
+    return 2 * Issue;
+  }
+  return Issue;
+}
+
+static uint64_t blockCost(const BasicBlock &BB) {
+  uint64_t Sum = 0;
+  for (const Instruction &I : BB)
+    Sum += instructionCost(I);
+  return Sum;
+}
+
+std::optional<CountedLoop> matchCountedLoop(const Loop &L) {
+  BasicBlock *Latch = L.getLoopLatch();
+  BasicBlock *Header = L.getHeader();
+  if (!Latch || !L.getLoopPreheader() || !L.isLoopExiting(Latch))
+    return std::nullopt;
+  CountedLoop C;
+  C.Exit = dyn_cast<BranchInst>(Latch->getTerminator());
+  if (!C.Exit || !C.Exit->isConditional())
+    return std::nullopt;
+  C.Compare = dyn_cast<ICmpInst>(C.Exit->getCondition());
+  if (!C.Compare || !C.Compare->getOperand(0)->getType()->isIntegerTy())
+    return std::nullopt;
+  C.Stay = C.Compare->getPredicate();
+  if (C.Exit->getSuccessor(0) != Header)
+    C.Stay = CmpInst::getInversePredicate(C.Stay);
+  C.Compared = C.Compare->getOperand(0);
+  C.Bound = C.Compare->getOperand(1);
+  if (L.isLoopInvariant(C.Compared)) {
+    std::swap(C.Compared, C.Bound);
+    C.Stay = CmpInst::getSwappedPredicate(C.Stay);
+  }
+  if (!L.isLoopInvariant(C.Bound) || L.isLoopInvariant(C.Compared))
+    return std::nullopt;
+
+  for (PHINode &Phi : Header->phis()) {
+    Value *Next = Phi.getIncomingValueForBlock(Latch);
+    if (C.Compared != &Phi && C.Compared != Next)
+      continue;
+    auto *Add = dyn_cast<BinaryOperator>(Next);
+    if (!Add || (Add->getOpcode() != Instruction::Add &&
+                 Add->getOpcode() != Instruction::Sub))
+      continue;
+    auto *Step = dyn_cast<ConstantInt>(Add->getOperand(1));
+    if (Add->getOperand(0) != &Phi || !Step || Step->getBitWidth() > 64)
+      continue;
+    C.Counter = &Phi;
+    C.Start = Phi.getIncomingValueForBlock(L.getLoopPreheader());
+    C.ComparesNext = C.Compared != &Phi;
+    C.Step = Step->getSExtValue();
+    if (Add->getOpcode() == Instruction::Sub)
+      C.Step = -C.Step;
+    break;
+  }
+  if (!C.Counter || C.Step == 0 || C.Step > (1 << 20) || C.Step < -(1 << 20))
+    return std::nullopt;
+  switch (C.Stay) {
+  case CmpInst::ICMP_NE:
+    return C;
+  case CmpInst::ICMP_SLT:
+  case CmpInst::ICMP_ULT:
+    return C.Step > 0 ? std::optional(C) : std::nullopt;
+  case CmpInst::ICMP_SGT:
+  case CmpInst::ICMP_UGT:
+    return C.Step < 0 ? std::optional(C) : std::nullopt;
+  default:
+    return std::nullopt;
+  }
+}
+
+namespace {
+
+/// Iterations that a loop of unknown length is taken to have.
+constexpr uint64_t GuessedTrip = 64;
+
+class Planner {
+public:
+  Planner(Scope S, LoopInfo &LI, ScalarEvolution &SE, const Uniformity &U,
+          const BlockFrequencyInfo &BFI, PollPlan &Plan)
+      : S(S), LI(LI), SE(SE), U(U), BFI(BFI), Plan(Plan) {}
+
+  struct Cost {
+    bool Known;     ///< the loop polls nowhere and always takes Nanoseconds
+    uint64_t Nanoseconds;
+  };
+
+  Cost visit(Loop *L);
+
+private:
+  void miss(Loop *L, std::string Reason) {
+    Plan.Missed.push_back({L->getHeader(), L->getStartLoc(), std::move(Reason)});
+  }
+
+  Scope S;
+  LoopInfo &LI;
+  ScalarEvolution &SE;
+  const Uniformity &U;
+  const BlockFrequencyInfo &BFI;
+  PollPlan &Plan;
+};
+
+Planner::Cost Planner::visit(Loop *L) {
+  const uint64_t Interval = uint64_t(PollInterval) * 1000;
+  uint64_t Iteration = 0;
+  bool AllKnown = true;
+  for (Loop *Child : *L) {
+    Cost C = visit(Child);
+    Iteration += C.Nanoseconds;
+    AllKnown &= C.Known;
+  }
+  // Blocks that only some iterations pass count by how often they do.
+  uint64_t PerIteration = std::max<uint64_t>(
+      BFI.getBlockFreq(L->getHeader()).getFrequency(), 1);
+  for (BasicBlock *BB : L->blocks())
+    if (LI.getLoopFor(BB) == L)
+      Iteration += uint64_t(blockCost(*BB) *
+                            std::min(1.0, double(BFI.getBlockFreq(BB).getFrequency()) /
+                                              double(PerIteration)));
+  Iteration = std::max<uint64_t>(Iteration, 1);
+
+  BasicBlock *Latch = L->getLoopLatch();
+  bool Shape = Latch && L->getLoopPreheader();
+  bool Uniform = Shape && U.isUniformPoint(Latch);
+
+  LoopPlan P;
+  P.Header = L->getHeader();
+  P.CostPerIteration = Iteration;
+  P.Loc = L->getStartLoc();
+  P.Depth = L->getLoopDepth();
+
+  if (isWaitLoop(*L)) {
+    Plan.Waits = true;
+    if (!Uniform) {
+      Plan.WaitsApart = true;
+      miss(L, std::string("waits on memory where the ") + scopeName(S) +
+                  "'s threads are apart");
+      return {true, Iteration};
+    }
+    P.Kind = PollKind::Wait;
+    Plan.Loops.push_back(P);
+    return {false, Iteration};
+  }
+
+  uint64_t Trip = SE.getSmallConstantTripCount(L);
+  if (!PollStride && AllKnown && Trip && Trip * Iteration <= Interval / 2)
+    return {true, Trip * Iteration};
+
+  if (!Shape || !Uniform) {
+    if (!Trip || Trip * Iteration > Interval / 2)
+      miss(L, Shape ? std::string("the threads of the ") + scopeName(S) +
+                          " are not together in it"
+                    : "its shape is not a natural loop with one latch");
+    return {AllKnown, (Trip ? Trip : GuessedTrip) * Iteration};
+  }
+
+  auto Counted = matchCountedLoop(*L);
+  if (Counted)
+    P.UniformTrip = S == Scope::Thread ||
+                    (U.isUniform(Counted->Bound) && U.isUniform(Counted->Start));
+  if (AllKnown && Counted) {
+    P.Kind = PollKind::Strip;
+    P.Stride = PollStride ? unsigned(PollStride)
+                          : std::max<uint64_t>(Interval / Iteration, 1);
+    // Bounds are computed in the counter's type: keep stride * step far from
+    // its range.
+    unsigned Bits = Counted->Counter->getType()->getIntegerBitWidth();
+    uint64_t Largest = Bits >= 32 ? (1u << 30) : (1u << (Bits / 2));
+    uint64_t Step = Counted->Step < 0 ? -Counted->Step : Counted->Step;
+    P.Stride = std::clamp<uint64_t>(P.Stride, 1,
+                                    std::max<uint64_t>(Largest / Step, 1));
+  } else {
+    P.Kind = PollKind::Fuel;
+  }
+  Plan.Loops.push_back(P);
+  return {false, 10};
+}
+
+} // namespace
+
+PollPlan planPolls(Function &F, Scope S, LoopInfo &LI, ScalarEvolution &SE,
+                   const Uniformity &U) {
+  PollPlan Plan;
+  Planner Walk(S, LI, SE, U, Plan);
+  for (Loop *L : LI)
+    Walk.visit(L);
+  if (Plan.WaitsApart)
+    Plan.Loops.clear();
+  DenseMap<const BasicBlock *, LoopPlan *> ByHeader;
+  for (LoopPlan &P : Plan.Loops)
+    ByHeader[P.Header] = &P;
+  for (LoopPlan &P : Plan.Loops) {
+    Plan.UsesFuel |= P.Kind == PollKind::Fuel;
+    for (Loop *Up = LI.getLoopFor(P.Header)->getParentLoop(); Up;
+         Up = Up->getParentLoop())
+      if (auto *Outer = ByHeader.lookup(Up->getHeader()))
+        P.PaysFuel |= Outer->Kind == PollKind::Fuel;
+  }
+  return Plan;
+}
+
+} // namespace hetckpt

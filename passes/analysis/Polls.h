@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Where a kernel polls: which loops, in which way, how often.
+//
+// A poll in a tight loop costs many times the loop, so a counted loop whose body
+// has a known cost is strip-mined: an inner loop identical to the original, and a
+// poll in an outer one that runs every stride iterations. Loops around loops of
+// unknown length keep an account instead ("fuel", in estimated nanoseconds): inner
+// loops pay for their iterations once, when they are entered, and the outer one
+// polls when the account is empty. Loops that end before the interval has passed
+// get nothing.
+#pragma once
+
+#include "Kernel.h"
+#include "analysis/Uniformity.h"
+#include "llvm/Analysis/ScalarEvolution.h"
+
+namespace hetckpt {
+
+enum class PollKind {
+  Strip, ///< strip-mined: poll after Stride iterations
+  Fuel,  ///< at the back edge, when the account is empty
+  Wait   ///< at each back edge: the loop waits on memory
+};
+
+const char *pollKindName(PollKind K);
+
+struct LoopPlan {
+  llvm::BasicBlock *Header = nullptr;
+  PollKind Kind = PollKind::Fuel;
+  uint64_t Stride = 0;          ///< iterations, Strip only
+  uint64_t CostPerIteration = 0; ///< estimated nanoseconds
+  bool PaysFuel = false;        ///< a loop around it keeps an account
+  bool UniformTrip = true;      ///< its trip count is the same in all the scope
+  llvm::DebugLoc Loc;
+  unsigned Depth = 1;
+};
+
+/// A loop that may run long but cannot poll.
+struct MissedLoop {
+  llvm::BasicBlock *Header;
+  llvm::DebugLoc Loc;
+  std::string Reason;
+};
+
+struct PollPlan {
+  llvm::SmallVector<LoopPlan, 8> Loops; ///< inner loops before outer ones
+  llvm::SmallVector<MissedLoop, 4> Missed;
+  bool UsesFuel = false;
+  bool Waits = false;
+  /// A wait lies where the scope is not uniform: the kernel must not park.
+  bool WaitsApart = false;
+};
+
+/// F: a kernel with all calls inlined and loops in simplified form.
+PollPlan planPolls(llvm::Function &F, Scope S, llvm::LoopInfo &LI,
+                   llvm::ScalarEvolution &SE, const Uniformity &U);
+
+/// A loop whose latch leaves it by comparing its counter with a bound.
+struct CountedLoop {
+  llvm::PHINode *Counter = nullptr; ///< in the header
+  llvm::Value *Start = nullptr;
+  llvm::Value *Compared = nullptr;  ///< the counter, or its next value
+  llvm::Value *Bound = nullptr;     ///< loop-invariant
+  llvm::ICmpInst *Compare = nullptr;
+  llvm::BranchInst *Exit = nullptr;
+  int64_t Step = 0;
+  /// The loop goes on while (Compared Stay Bound).
+  llvm::CmpInst::Predicate Stay = llvm::CmpInst::BAD_ICMP_PREDICATE;
+  bool ComparesNext = false; ///< Compared is the counter after its step
+};
+
+std::optional<CountedLoop> matchCountedLoop(const llvm::Loop &L);
+
+} // namespace hetckpt

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "analysis/Uniformity.h"
+#include "analysis/Scope.h"
+#include "llvm/Analysis/PostDominators.h"
+#include "llvm/IR/CFG.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/IntrinsicInst.h"
+
+using namespace llvm;
+
+namespace hetckpt {
+
+Uniformity::Uniformity(Function &F, Scope S, LoopInfo &LI, DominatorTree &DT)
+    : F(F), S(S), LI(LI), DT(DT) {
+  for (Instruction &I : instructions(F)) {
+    auto *Call = dyn_cast<CallBase>(&I);
+    if (!Call)
+      continue;
+    switch (classifyCall(*Call)) {
+    case Op::BlockBarrier:
+      Syncs.insert(I.getParent());
+      AnySync.insert(I.getParent());
+      break;
+    case Op::WarpOp:
+      if (S == Scope::Warp && hasFullMask(*Call))
+        Syncs.insert(I.getParent());
+      AnySync.insert(I.getParent());
+      break;
+    case Op::NamedBarrier:
+      AnySync.insert(I.getParent());
+      break;
+    default:
+      break;
+    }
+  }
+  // A lone thread is uniform with itself.
+  if (S != Scope::Thread)
+    propagate();
+}
+
+bool Uniformity::isUniform(const Value *V) const { return !Divergent.count(V); }
+
+bool Uniformity::isDivergentBranch(const BasicBlock *BB) const {
+  return DivergentBranches.count(BB);
+}
+
+bool Uniformity::isSource(const Instruction &I) const {
+  if (auto *Load = dyn_cast<LoadInst>(&I)) {
+    // Memory that nobody writes during the kernel reads the same at any time.
+    bool Constant = Load->getPointerAddressSpace() == 4 ||
+                    Load->hasMetadata(LLVMContext::MD_invariant_load);
+    if (auto *A = dyn_cast<Argument>(Load->getPointerOperand()->stripInBoundsOffsets()))
+      Constant |= A->hasByValAttr() && A->onlyReadsMemory();
+    return !Constant || Load->isVolatile();
+  }
+  if (isa<AtomicRMWInst>(I) || isa<AtomicCmpXchgInst>(I) || isa<AllocaInst>(I) ||
+      isa<VAArgInst>(I))
+    return true;
+  auto *Call = dyn_cast<CallBase>(&I);
+  if (!Call)
+    return false;
+  switch (classifyCall(*Call)) {
+  case Op::ThreadId:
+  case Op::LaneId:
+    return true;
+  case Op::BlockConst:
+    return false;
+  case Op::BlockBarrier:
+    return false; // a reduction over the block
+  case Op::WarpOp: {
+    StringRef Name = Call->getCalledFunction()->getName();
+    bool Agreed = Name.contains("vote.") || Name.contains("redux.");
+    return !(S == Scope::Warp && Agreed && hasFullMask(*Call));
+  }
+  default:
+    break;
+  }
+  // Arithmetic intrinsics follow their operands; anything else may do anything.
+  return !Call->doesNotAccessMemory() || Call->isInlineAsm();
+}
+
+/// Blocks that a branch can reach before its ways meet again.
+static void influence(const BasicBlock *From, const BasicBlock *Join,
+                      DenseSet<const BasicBlock *> &Out) {
+  SmallVector<const BasicBlock *, 16> Work(succ_begin(From), succ_end(From));
+  while (!Work.empty()) {
+    const BasicBlock *BB = Work.pop_back_val();
+    if (!Out.insert(BB).second || BB == Join)
+      continue;
+    append_range(Work, successors(BB));
+  }
+}
+
+bool Uniformity::isSynchronised(const Loop *L) const {
+  // Every path from the header to a latch passes a synchronising block.
+  SmallVector<const BasicBlock *, 8> Work{L->getHeader()};
+  DenseSet<const BasicBlock *> Seen;
+  while (!Work.empty()) {
+    const BasicBlock *BB = Work.pop_back_val();
+    if (isSync(BB) || !Seen.insert(BB).second)
+      continue;
+    for (const BasicBlock *Succ : successors(BB)) {
+      if (Succ == L->getHeader())
+        return false;
+      if (L->contains(Succ))
+        Work.push_back(Succ);
+    }
+  }
+  return true;
+}
+
+void Uniformity::propagate() {
+  PostDominatorTree PDT(F);
+  bool Changed = true;
+  auto Mark = [&](const Value *V) {
+    if (Divergent.insert(V).second)
+      Changed = true;
+  };
+  for (Instruction &I : instructions(F))
+    if (isSource(I))
+      Mark(&I);
+  while (Changed) {
+    Changed = false;
+    for (Instruction &I : instructions(F)) {
+      if (Divergent.count(&I))
+        continue;
+      auto *Call = dyn_cast<CallBase>(&I);
+      if (Call && classifyCall(*Call) == Op::BlockBarrier)
+        continue;
+      if (Call && S == Scope::Warp && classifyCall(*Call) == Op::WarpOp)
+        continue;
+      for (const Use &U : I.operands())
+        if (Divergent.count(U)) {
+          Mark(&I);
+          break;
+        }
+    }
+    for (BasicBlock &BB : F) {
+      Instruction *T = BB.getTerminator();
+      if (T->getNumSuccessors() < 2 || DivergentBranches.count(&BB))
+        continue;
+      bool Diverges = false;
+      if (auto *Br = dyn_cast<BranchInst>(T))
+        Diverges = Divergent.count(Br->getCondition());
+      else if (auto *Sw = dyn_cast<SwitchInst>(T))
+        Diverges = Divergent.count(Sw->getCondition());
+      else
+        Diverges = true;
+      if (!Diverges)
+        continue;
+      // CUDA demands that all threads meet at each barrier, so a loop that passes
+      // one in each iteration is left by all in the same iteration.
+      Loop *L = LI.getLoopFor(&BB);
+      if (L && L->isLoopExiting(&BB) && isSynchronised(L))
+        continue;
+      DivergentBranches.insert(&BB);
+      Changed = true;
+      const BasicBlock *Join = nullptr;
+      if (auto *Node = PDT.getNode(&BB))
+        if (auto *Up = Node->getIDom())
+          Join = Up->getBlock();
+      DenseSet<const BasicBlock *> Region;
+      influence(&BB, Join, Region);
+      for (const BasicBlock *In : Region)
+        for (const PHINode &Phi : In->phis())
+          Mark(&Phi);
+      // Threads leave the loop after different numbers of iterations: what it
+      // computed differs outside.
+      for (; L && L->isLoopExiting(&BB); L = L->getParentLoop())
+        for (BasicBlock *Inside : L->blocks())
+          for (Instruction &I : *Inside)
+            for (User *U : I.users())
+              if (auto *UI = dyn_cast<Instruction>(U))
+                if (!L->contains(UI))
+                  Mark(UI);
+    }
+  }
+}
+
+/// True if what can be reached from From runs to the end of the kernel without
+/// any synchronisation and without coming to Target: threads that go there just
+/// return, sooner or later, and nobody waits for them but by their return.
+bool Uniformity::isQuiet(const BasicBlock *From, const BasicBlock *Target) const {
+  SmallVector<const BasicBlock *, 8> Work{From};
+  DenseSet<const BasicBlock *> Seen;
+  while (!Work.empty()) {
+    const BasicBlock *BB = Work.pop_back_val();
+    if (BB == Target || AnySync.count(BB))
+      return false;
+    if (!Seen.insert(BB).second)
+      continue;
+    append_range(Work, successors(BB));
+  }
+  return true;
+}
+
+/// True if, after the divergent branch T, a thread can come to B while another
+/// does not: the first would stand at B alone.
+bool Uniformity::blocksTarget(const BasicBlock *T, const BasicBlock *B) const {
+  // Ways from T to B that pass a synchronisation are none of T's business: all
+  // threads meet there first.
+  bool Reaches = false;
+  {
+    SmallVector<const BasicBlock *, 8> Work(succ_begin(T), succ_end(T));
+    DenseSet<const BasicBlock *> Seen;
+    while (!Work.empty() && !Reaches) {
+      const BasicBlock *BB = Work.pop_back_val();
+      if (!Seen.insert(BB).second)
+        continue;
+      if (BB == B)
+        Reaches = true;
+      else if (!isSync(BB))
+        append_range(Work, successors(BB));
+    }
+  }
+  if (!Reaches)
+    return false;
+
+  const Loop *Common = LI.getLoopFor(B);
+  while (Common && !Common->contains(T))
+    Common = Common->getParentLoop();
+
+  SmallVector<const BasicBlock *, 8> Work;
+  DenseSet<const BasicBlock *> Seen;
+  auto Follow = [&](const BasicBlock *From) {
+    for (const BasicBlock *Succ : successors(From))
+      if (!isQuiet(Succ, B))
+        Work.push_back(Succ);
+  };
+  Follow(T);
+  while (!Work.empty()) {
+    const BasicBlock *BB = Work.pop_back_val();
+    if (BB == B || !Seen.insert(BB).second)
+      continue;
+    // Another round of a loop that holds both: this round missed B.
+    if (Common && BB == Common->getHeader())
+      return true;
+    if (succ_empty(BB))
+      return true;
+    Follow(BB);
+  }
+  return false;
+}
+
+bool Uniformity::isUniformPoint(const BasicBlock *BB) const {
+  if (S == Scope::Thread)
+    return true;
+  for (const BasicBlock *T : DivergentBranches)
+    if (blocksTarget(T, BB))
+      return false;
+  return true;
+}
+
+} // namespace hetckpt

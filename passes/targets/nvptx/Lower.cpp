@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Polls on NVIDIA GPUs.
+//
+// The flag word lies in device memory and is read past the L1 cache (a volatile
+// load): the copy engine writes it while the kernel runs. Each thread reads the copy
+// that its block's number picks.
+//
+//   thread  each thread acts on what it reads
+//   warp    vote.any over all lanes that have not returned
+//   block   barrier.red.or: every thread's reading counts, so all get one answer; it
+//           is also the barrier after which nobody changes shared memory
+//   entry   a vote of the block on the entry word: one thread that saw it raised
+//           keeps the whole block from beginning, and notes the block
+//
+// The entry word is raised before any poll word (abi.h), so a block that begins after
+// another has parked is impossible.
+#include "targets/nvptx/Lower.h"
+#include "Names.h"
+#include "hetckpt/abi.h"
+#include "transform/Frame.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Transforms/Utils/BasicBlockUtils.h"
+#include <cstddef>
+
+using namespace llvm;
+
+namespace hetckpt {
+
+namespace {
+
+class Lowering {
+public:
+  explicit Lowering(CallInst &Call) : Call(Call), B(&Call) {}
+  bool run();
+
+private:
+  Value *sreg(StringRef Name) {
+    return callNamed(B, ("llvm.nvvm.read.ptx.sreg." + Name).str(), B.getInt32Ty());
+  }
+  Value *field(unsigned Offset, Type *Ty) {
+    Value *P = B.CreateConstInBoundsGEP1_32(B.getInt8Ty(), Call.getArgOperand(0), Offset);
+    return B.CreateAlignedLoad(Ty, P, Align(Ty->getPrimitiveSizeInBits() / 8));
+  }
+  Value *flagWord(unsigned Word);
+  Value *blockOr(Value *Bit);
+  Value *logicalBlock();
+
+  CallInst &Call;
+  IRBuilder<> B;
+};
+
+} // namespace
+
+/// The hardware block's number picks the copy: copies exist to spread the load, and
+/// all say the same.
+Value *Lowering::flagWord(unsigned Word) {
+  Type *I64 = B.getInt64Ty();
+  Value *Copy = B.CreateAnd(sreg("ctaid.x"), B.getInt32(HETCKPT_FLAG_LINES - 1));
+  Value *Offset = B.CreateMul(B.CreateZExt(Copy, I64), B.getInt64(HETCKPT_FLAG_STRIDE));
+  Value *Flags = field(offsetof(hetckpt_launch, flags), I64);
+  Value *Address = B.CreateAdd(B.CreateAdd(Flags, Offset), B.getInt64(Word));
+  return B.CreateAlignedLoad(
+      B.getInt32Ty(), B.CreateIntToPtr(Address, PointerType::get(B.getContext(), 1)),
+      Align(4), /*isVolatile=*/true);
+}
+
+Value *Lowering::blockOr(Value *Bit) {
+  CallInst *Vote = callNamed(B, "llvm.nvvm.barrier.cta.red.or.aligned.all",
+                             B.getInt1Ty(), {B.getInt32(0), Bit});
+  Vote->setConvergent();
+  return Vote;
+}
+
+/// Linear logical block of a variant: from the list, or base + hardware block.
+Value *Lowering::logicalBlock() {
+  Type *I32 = B.getInt32Ty(), *I64 = B.getInt64Ty();
+  if (Call.getFunction()->getName().starts_with(HETCKPT_RESUME_PREFIX)) {
+    Value *List = field(offsetof(hetckpt_launch, list), I64);
+    Value *Entry = B.CreateAdd(List, B.CreateMul(B.CreateZExt(sreg("ctaid.x"), I64),
+                                                 B.getInt64(sizeof(hetckpt_block_ref))));
+    return B.CreateLoad(I32, B.CreateIntToPtr(Entry, PointerType::get(B.getContext(), 1)));
+  }
+  Value *Id[3], *Grid[2];
+  for (unsigned D = 0; D < 3; ++D) {
+    static constexpr const char *Name[3] = {"ctaid.x", "ctaid.y", "ctaid.z"};
+    Id[D] = B.CreateAdd(field(offsetof(hetckpt_launch, base) + 4 * D, I32), sreg(Name[D]));
+    if (D < 2)
+      Grid[D] = field(offsetof(hetckpt_launch, grid) + 4 * D, I32);
+  }
+  return B.CreateAdd(Id[0], B.CreateMul(Grid[0], B.CreateAdd(Id[1], B.CreateMul(Grid[1], Id[2]))));
+}
+
+bool Lowering::run() {
+  StringRef Name = Call.getCalledFunction()->getName();
+  Value *V = nullptr;
+  Type *I32 = B.getInt32Ty();
+  if (Name == names::Spin) {
+    Call.eraseFromParent();
+    return true;
+  }
+  if (Name == names::PollThread) {
+    V = flagWord(HETCKPT_FLAG_POLL);
+  } else if (Name == names::PollWarp) {
+    Value *Raised = B.CreateICmpNE(flagWord(HETCKPT_FLAG_POLL), B.getInt32(0));
+    CallInst *Vote = callNamed(B, "llvm.nvvm.vote.any.sync", B.getInt1Ty(),
+                               {B.getInt32(~0u), Raised});
+    Vote->setConvergent();
+    V = B.CreateZExt(Vote, I32);
+  } else if (Name == names::PollBlock) {
+    Value *Raised = B.CreateICmpNE(flagWord(HETCKPT_FLAG_POLL), B.getInt32(0));
+    V = B.CreateZExt(blockOr(Raised), I32);
+  } else if (Name == names::PollEntry) {
+    Value *Raised = B.CreateICmpEQ(flagWord(HETCKPT_FLAG_ENTRY),
+                                   B.getInt32(HETCKPT_FLAG_PAUSE));
+    Value *Stop = blockOr(Raised);
+    V = B.CreateZExt(Stop, I32);
+    Instruction *Then =
+        SplitBlockAndInsertIfThen(Stop, &Call, /*Unreachable=*/false);
+    B.SetInsertPoint(Then);
+    B.SetCurrentDebugLocation(Call.getDebugLoc());
+    // Every thread sets the bit: the same bit, once a pause.
+    Value *Block = logicalBlock();
+    Value *Words = field(offsetof(hetckpt_launch, unstarted), B.getInt64Ty());
+    Value *At = B.CreateAdd(Words, B.CreateMul(B.CreateZExt(B.CreateLShr(Block, 5),
+                                                            B.getInt64Ty()),
+                                               B.getInt64(4)));
+    Value *Bit = B.CreateShl(B.getInt32(1), B.CreateAnd(Block, B.getInt32(31)));
+    B.CreateAtomicRMW(AtomicRMWInst::Or,
+                      B.CreateIntToPtr(At, PointerType::get(B.getContext(), 1)), Bit,
+                      Align(4), AtomicOrdering::Monotonic);
+  } else if (Name == names::IsShared || Name == names::IsPrivate) {
+    V = callNamed(B, Name == names::IsShared ? "llvm.nvvm.isspacep.shared"
+                                             : "llvm.nvvm.isspacep.local",
+                  B.getInt1Ty(), {Call.getArgOperand(0)});
+  } else {
+    return false;
+  }
+  Call.replaceAllUsesWith(V);
+  Call.eraseFromParent();
+  return true;
+}
+
+void lowerForNvptx(Module &M) {
+  for (Function &F : M) {
+    SmallVector<CallInst *, 16> Calls;
+    for (Instruction &I : instructions(F))
+      if (auto *Call = dyn_cast<CallInst>(&I))
+        if (Call->getCalledFunction() &&
+            Call->getCalledFunction()->getName().starts_with(names::Prefix))
+          Calls.push_back(Call);
+    for (CallInst *Call : Calls)
+      Lowering(*Call).run();
+  }
+  for (Function &F : make_early_inc_range(M))
+    if (F.getName().starts_with(names::Prefix) && F.use_empty() &&
+        (F.isDeclaration() || F.hasLocalLinkage()))
+      F.eraseFromParent();
+}
+
+} // namespace hetckpt

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Turns a poll plan into code. All three kinds end in the same safepoint:
+//
+//   poll:  %p = call i32 @__hetckpt_poll_SCOPE(ptr %launch)
+//          br (%p != 0), park, cont       ; weighted: park is cold
+//   park:  unreachable                    ; Frame.cpp stores the frame and returns
+//   cont:  br header                      ; resuming enters here
+//
+// The account of loops by fuel is a local variable that mem2reg turns into a
+// register; it lives across inner loops but is touched at their entry only.
+#include "transform/PlacePolls.h"
+#include "Names.h"
+#include "Options.h"
+#include "analysis/Waits.h"
+#include "transform/StripMine.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/MDBuilder.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Transforms/Utils/BasicBlockUtils.h"
+#include "llvm/Transforms/Utils/Local.h"
+#include "llvm/Transforms/Utils/PromoteMemToReg.h"
+
+using namespace llvm;
+
+namespace hetckpt {
+
+namespace {
+
+class Placer {
+public:
+  Placer(Kernel &K, Function &F, Value *Launch) : K(K), F(F), Launch(Launch) {
+    Module *M = F.getParent();
+    Type *I32 = Type::getInt32Ty(F.getContext());
+    StringRef Name = *K.PauseScope == Scope::Thread ? names::PollThread
+                     : *K.PauseScope == Scope::Warp ? names::PollWarp
+                                                    : names::PollBlock;
+    Poll = M->getOrInsertFunction(Name, I32, Launch->getType());
+    if (auto *P = dyn_cast<Function>(Poll.getCallee()))
+      if (*K.PauseScope != Scope::Thread)
+        P->setConvergent();
+  }
+
+  /// Splits the edge From -> To with a safepoint.
+  BasicBlock *addSafepoint(BasicBlock *From, BasicBlock *To, const LoopPlan &P,
+                           StringRef Kind);
+  void addFuelPoll(BasicBlock *Latch, BasicBlock *Header, const LoopPlan &P);
+  void pay(IRBuilder<> &B, Value *Nanoseconds);
+  void refill(IRBuilder<> &B);
+
+  AllocaInst *Fuel = nullptr;
+
+private:
+  Kernel &K;
+  Function &F;
+  Value *Launch;
+  FunctionCallee Poll;
+};
+
+} // namespace
+
+static int32_t fullTank() {
+  return int32_t(std::min<uint64_t>(uint64_t(PollInterval) * 1000, 1u << 30));
+}
+
+/// Gives the edge From -> To a block of its own that ends in a branch to To.
+static BasicBlock *splitEdgeRaw(BasicBlock *From, BasicBlock *To,
+                                const Twine &Name) {
+  auto *Mid = BasicBlock::Create(From->getContext(), Name, From->getParent(), To);
+  BranchInst::Create(To, Mid);
+  From->getTerminator()->replaceSuccessorWith(To, Mid);
+  To->replacePhiUsesWith(From, Mid);
+  return Mid;
+}
+
+BasicBlock *Placer::addSafepoint(BasicBlock *From, BasicBlock *To,
+                                 const LoopPlan &P, StringRef Kind) {
+  Safepoint SP;
+  SP.Id = K.Safepoints.size() + 1;
+  SP.Kind = Kind.str();
+  SP.Loc = P.Loc;
+  std::string Tail = std::to_string(SP.Id);
+  SP.Cont = splitEdgeRaw(From, To, "cont." + Tail);
+  SP.Cont->getTerminator()->setDebugLoc(P.Loc); // variants find theirs here
+  BasicBlock *At = splitEdgeRaw(From, SP.Cont, "poll." + Tail);
+  SP.Park = BasicBlock::Create(F.getContext(), "park." + Tail, &F);
+  new UnreachableInst(F.getContext(), SP.Park);
+
+  At->getTerminator()->eraseFromParent();
+  IRBuilder<> B(At);
+  B.SetCurrentDebugLocation(P.Loc);
+  CallInst *Flag = B.CreateCall(Poll, {Launch}, "poll");
+  if (*K.PauseScope != Scope::Thread)
+    Flag->setConvergent();
+  Value *Must = B.CreateICmpNE(Flag, B.getInt32(0));
+  B.CreateCondBr(Must, SP.Park, SP.Cont,
+                 MDBuilder(F.getContext()).createUnlikelyBranchWeights());
+  K.Safepoints.push_back(std::move(SP));
+  return At;
+}
+
+void Placer::pay(IRBuilder<> &B, Value *Nanoseconds) {
+  Value *Left = B.CreateLoad(B.getInt32Ty(), Fuel);
+  B.CreateStore(B.CreateSub(Left, Nanoseconds), Fuel);
+}
+
+void Placer::refill(IRBuilder<> &B) {
+  B.CreateStore(B.getInt32(fullTank()), Fuel);
+}
+
+void Placer::addFuelPoll(BasicBlock *Latch, BasicBlock *Header,
+                         const LoopPlan &P) {
+  BasicBlock *Check = splitEdgeRaw(Latch, Header, "fuel");
+  BasicBlock *Back = splitEdgeRaw(Check, Header, "refuel");
+  Check->getTerminator()->eraseFromParent();
+  IRBuilder<> B(Check);
+  B.SetCurrentDebugLocation(P.Loc);
+  pay(B, B.getInt32(std::min<uint64_t>(P.CostPerIteration, 1u << 28)));
+  Value *Left = B.CreateLoad(B.getInt32Ty(), Fuel);
+  Value *Empty = B.CreateICmpSLE(Left, B.getInt32(0), "empty");
+  B.CreateCondBr(Empty, Back, Header,
+                 MDBuilder(F.getContext()).createUnlikelyBranchWeights());
+  // Header is now reached from Check and Back with the same values.
+  for (PHINode &Phi : Header->phis())
+    Phi.addIncoming(Phi.getIncomingValueForBlock(Back), Check);
+  IRBuilder<> R(Back->getTerminator());
+  refill(R);
+  addSafepoint(Back, Header, P, "loop");
+}
+
+void placePolls(Kernel &K, Function &F, Value *Launch, const PollPlan &Plan,
+                LoopInfo &LI, DominatorTree &DT) {
+  Placer Place(K, F, Launch);
+  if (Plan.UsesFuel) {
+    IRBuilder<> B(&*F.getEntryBlock().getFirstNonPHIOrDbgOrAlloca());
+    Place.Fuel = B.CreateAlloca(B.getInt32Ty(), nullptr, "fuel");
+    Place.refill(B);
+  }
+  // Match every loop before any is changed: names of blocks stay, edges do not.
+  struct Work {
+    const LoopPlan *Plan;
+    Loop *L;
+    BasicBlock *Latch;
+    std::optional<CountedLoop> Counted;
+  };
+  SmallVector<Work, 8> Todo;
+  for (const LoopPlan &P : Plan.Loops) {
+    Loop *L = LI.getLoopFor(P.Header);
+    Todo.push_back({&P, L, L->getLoopLatch(),
+                    P.Kind == PollKind::Strip ? matchCountedLoop(*L)
+                                              : std::nullopt});
+  }
+  for (Work &W : Todo) {
+    const LoopPlan &P = *W.Plan;
+    switch (P.Kind) {
+    case PollKind::Strip: {
+      StripMined R = stripMine(*W.L, *W.Counted, P.Stride);
+      if (P.PaysFuel) {
+        IRBuilder<> B(R.Strip->getTerminator());
+        uint64_t Cost = std::min<uint64_t>(P.CostPerIteration, 1u << 20);
+        uint64_t Most = std::min<uint64_t>(Cost * P.Stride, 1u << 30);
+        Value *Price = P.UniformTrip
+                           ? B.CreateMul(R.Iterations, B.getInt32(Cost))
+                           : cast<Value>(B.getInt32(Most / 2));
+        Place.pay(B, Price);
+        IRBuilder<> Boundary(R.Boundary->getTerminator());
+        Place.refill(Boundary);
+      } else if (auto *I = dyn_cast<Instruction>(R.Iterations)) {
+        RecursivelyDeleteTriviallyDeadInstructions(I);
+      }
+      Place.addSafepoint(R.Boundary, R.Strip, P, "loop");
+      break;
+    }
+    case PollKind::Fuel:
+      Place.addFuelPoll(W.Latch, P.Header, P);
+      break;
+    case PollKind::Wait: {
+      Place.addSafepoint(W.Latch, P.Header, P, "wait");
+      break;
+    }
+    }
+  }
+  if (Place.Fuel) {
+    DT.recalculate(F);
+    PromoteMemToReg({Place.Fuel}, DT);
+  }
+}
+
+bool markWaits(Function &F) {
+  DominatorTree DT(F);
+  LoopInfo LI(DT);
+  bool Any = false;
+  for (Loop *L : LI.getLoopsInPreorder()) {
+    if (!isWaitLoop(*L))
+      continue;
+    FunctionCallee Spin = F.getParent()->getOrInsertFunction(
+        names::Spin, Type::getVoidTy(F.getContext()));
+    SmallVector<BasicBlock *, 2> Latches;
+    L->getLoopLatches(Latches);
+    for (BasicBlock *Latch : Latches)
+      CallInst::Create(Spin, "", Latch->getTerminator()->getIterator())
+          ->setDebugLoc(L->getStartLoc());
+    Any = true;
+  }
+  return Any;
+}
+
+} // namespace hetckpt

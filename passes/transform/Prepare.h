@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include "Kernel.h"
+
+namespace hetckpt {
+
+/// Replaces every `extern __shared__` array of the module by one,
+/// @__hetckpt_dynamic_shared. Returns it, or null if there is none.
+llvm::GlobalVariable *unifyDynamicShared(llvm::Module &M);
+
+/// Gathers the static shared variables that K.Original uses into one structure,
+/// @__hetckpt_shared_NAME, and notes whether it uses dynamic shared memory. Calls of
+/// functions that use shared memory are inlined first. Returns an empty string, or
+/// why the kernel's shared memory cannot be described.
+std::string gatherShared(Kernel &K, llvm::GlobalVariable *Dynamic);
+
+/// Inlines every call of a defined function into F, as far as that ends.
+void inlineCalls(llvm::Function &F);
+
+/// Brings F, a variant to be, into the form that the analyses expect: no optnone,
+/// variables in registers, loops simplified, by-value parameters that are written
+/// copied to private memory.
+void normalise(llvm::Function &F);
+
+/// Why the addresses of F's private or shared memory cannot be told from other
+/// data (they are stored to memory or turned into integers), or an empty string.
+std::string findEscapes(llvm::Function &F);
+
+} // namespace hetckpt

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include "analysis/Polls.h"
+
+namespace hetckpt {
+
+/// Blocks that strip-mining made.
+struct StripMined {
+  llvm::BasicBlock *Strip;    ///< header of the outer loop; computes the bound
+  llvm::BasicBlock *Boundary; ///< between two strips; ends in a branch to Strip
+  llvm::Value *Iterations;    ///< i32, in Strip: iterations of the strip to come
+};
+
+/// Strip-mines L by stride iterations. Counted: as matched on L.
+StripMined stripMine(llvm::Loop &L, const CountedLoop &Counted, uint64_t Stride);
+
+} // namespace hetckpt
