@@ -248,7 +248,9 @@ Planner::Cost Planner::visit(Loop *L) {
 PollPlan planPolls(Function &F, Scope S, LoopInfo &LI, ScalarEvolution &SE,
                    const Uniformity &U) {
   PollPlan Plan;
-  Planner Walk(S, LI, SE, U, Plan);
+  BranchProbabilityInfo BPI(F, LI);
+  BlockFrequencyInfo BFI(F, BPI, LI);
+  Planner Walk(S, LI, SE, U, BFI, Plan);
   for (Loop *L : LI)
     Walk.visit(L);
   if (Plan.WaitsApart)
