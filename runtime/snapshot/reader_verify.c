@@ -30,7 +30,9 @@ static int verify_one(void *ctx, struct hetckpt_snap_lane *lane, uint64_t i)
 		&verify->reader->chunk[block->chunk], lane->raw, block->length, &block->code);
 	/* Damage does not stop the check; a disk that cannot be read does. */
 	if (block->wrong && block->code != -EBADMSG)
-		return block->code;
+		return hetckpt_snap_reader_fail(verify->reader, block->code, "%s: at file offset %llu: %s",
+			verify->reader->what,
+			(unsigned long long)verify->reader->chunk[block->chunk].offset, block->wrong);
 	return hetckpt_snap_reader_progress(verify->reader, block->length);
 }
 

@@ -28,25 +28,21 @@ static void release_source(struct hetckpt_snap_slot *slot)
 
 /* ---- Processing, on a worker --------------------------------------------- */
 
-static int pack(struct hetckpt_snap_slot *slot, unsigned worker)
+static void pack(struct hetckpt_snap_slot *slot, unsigned worker)
 {
 	struct hetckpt_writer *writer = slot->writer;
+	size_t bytes;
 	int rc;
 
-	slot->method = HETCKPT_CHUNK_RAW;
-	slot->stored = slot->length;
-	if (writer->options.compress == HETCKPT_COMPRESS_NONE)
-		return 0;
 	rc = hetckpt_snap_compress(writer->compressor[worker], slot->packed, writer->packed_bytes,
-		slot->content, slot->length, &slot->stored);
-	if (rc)
-		return hetckpt_snap_writer_fail(writer, rc, "%s: cannot compress: %s", writer->what,
+		slot->content, slot->length, &bytes);
+	if (rc) {
+		hetckpt_snap_writer_fail(writer, rc, "%s: cannot compress: %s", writer->what,
 			strerror(-rc));
-	if (slot->stored)
+	} else if (bytes) {
 		slot->method = HETCKPT_CHUNK_ZSTD;
-	else
-		slot->stored = slot->length;
-	return 0;
+		slot->stored = bytes;
+	}
 }
 
 static void process(struct hetckpt_snap_slot *slot, unsigned worker)
@@ -84,7 +80,7 @@ static void process(struct hetckpt_snap_slot *slot, unsigned worker)
 		}
 		slot->shared = rc == 1;
 	}
-	if (!slot->shared)
+	if (!slot->shared && writer->options.compress == HETCKPT_COMPRESS_ZSTD)
 		pack(slot, worker);
 }
 
@@ -147,6 +143,12 @@ static void write_chunk(struct hetckpt_snap_slot *slot)
 		   been overtaken: what counts is what is in the file by now. */
 		shared = writer->dedupe &&
 			hetckpt_snap_dedupe_find(writer->dedupe, &slot->key, entry);
+		if (!shared && slot->shared) {
+			/* Cannot be, and its source is gone; better no snapshot than a wrong one. */
+			hetckpt_snap_writer_fail(writer, -EIO, "%s: lost the block of an equal chunk",
+				writer->what);
+			return;
+		}
 		if (!shared && write_block(slot, entry))
 			return;
 	}
@@ -244,8 +246,8 @@ int hetckpt_snap_pipeline_feed(struct hetckpt_writer *writer, struct hetckpt_sna
 		slot->length = left < chunk_bytes ? (size_t)left : chunk_bytes;
 		slot->content = feed->data && !copy ? feed->data + offset : slot->raw;
 		slot->shared = false;
-		slot->method = HETCKPT_CHUNK_ZERO;
-		slot->stored = 0;
+		slot->method = HETCKPT_CHUNK_RAW;
+		slot->stored = slot->length;
 		slot->feed = NULL;
 		if (copy) {
 			memcpy(slot->raw, feed->data + offset, slot->length);
