@@ -57,9 +57,11 @@ PreservedAnalyses HetckptPass::run(Module &M, ModuleAnalysisManager &) {
   std::vector<Kernel> Kernels = instrumentModule(M);
   if (Kernels.empty())
     return PreservedAnalyses::all();
+  VariableBlock Variables = layOutVariables(M);
   if (EmbedImage)
-    embedImage(M, Kernels);
+    embedImage(M, Kernels, Variables);
   pinMultiplications(M);
+  redirectVariables(M, Variables);
   lowerForNvptx(M);
   return PreservedAnalyses::none();
 }

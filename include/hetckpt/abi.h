@@ -124,7 +124,7 @@ struct hetckpt_launch {
 	uint32_t base[3];        /* 52: run variant: logical block = base + hardware block */
 	uint32_t dynamic_shared; /* 64: bytes */
 	uint32_t count;          /* 68: resume variant: blocks in list */
-	uint64_t reserved;       /* 72: zero */
+	uint64_t variables;      /* 72: the module's block of variables, 0 if it has none */
 };
 #define HETCKPT_LAUNCH_BYTES 80u
 

@@ -38,8 +38,8 @@ static hetckpt_image_part append(std::vector<uint8_t> &Out, ArrayRef<uint8_t> Ra
   return Part;
 }
 
-void embedImage(Module &M, const std::vector<Kernel> &Kernels) {
-  VariableBlock Variables = layOutVariables(M);
+void embedImage(Module &M, const std::vector<Kernel> &Kernels,
+                const VariableBlock &Variables) {
   for (const std::string &P : Variables.Problems)
     M.getContext().diagnose(DiagnosticInfoGeneric(
         "hetckpt: variable with " + P + " will be zero on other devices",

@@ -21,6 +21,7 @@
 #include "transform/Frame.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InstIterator.h"
+#include "llvm/IR/ReplaceConstant.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Transforms/Utils/BasicBlockUtils.h"
 #include <cstddef>
@@ -141,6 +142,41 @@ bool Lowering::run() {
   Call.replaceAllUsesWith(V);
   Call.eraseFromParent();
   return true;
+}
+
+static bool isVariant(const Function &F) {
+  return !F.isDeclaration() && (F.getName().starts_with(HETCKPT_RUN_PREFIX) ||
+                                F.getName().starts_with(HETCKPT_RESUME_PREFIX));
+}
+
+void redirectVariables(Module &M, const VariableBlock &Variables) {
+  for (const Variable &V : Variables.Variables) {
+    GlobalVariable *G = M.getGlobalVariable(V.Name, /*AllowInternal=*/true);
+    if (V.Constant || !G)
+      continue;
+    for (Function &F : M) {
+      if (!isVariant(F))
+        continue;
+      // Uses hide in constant expressions: make instructions of those in F first.
+      convertUsersOfConstantsToInstructions({G}, &F);
+      Value *Address = nullptr;
+      for (Instruction &I : instructions(F))
+        for (Use &U : I.operands()) {
+          if (U.get() != G)
+            continue;
+          if (!Address) {
+            IRBuilder<> B(&*F.getEntryBlock().getFirstNonPHIOrDbgOrAlloca());
+            Value *Launch = F.getArg(F.arg_size() - 1);
+            Value *Field = B.CreateConstInBoundsGEP1_32(
+                B.getInt8Ty(), Launch, offsetof(hetckpt_launch, variables));
+            Value *Block = B.CreateAlignedLoad(B.getInt64Ty(), Field, Align(8));
+            Address = B.CreateIntToPtr(B.CreateAdd(Block, B.getInt64(V.Offset)),
+                                       G->getType());
+          }
+          U.set(Address);
+        }
+    }
+  }
 }
 
 void lowerForNvptx(Module &M) {

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// All steps in their order, LLVM's optimiser, and code generation.
+#include "Cpu.h"
+#include "Support.h"
+
+#include "llvm/Analysis/TargetTransformInfo.h"
+#include "llvm/Bitcode/BitcodeReader.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Verifier.h"
+#include "llvm/Linker/Linker.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Support/raw_ostream.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/Transforms/InstCombine/InstCombine.h"
+#include "llvm/Transforms/Scalar/ADCE.h"
+#include "llvm/Transforms/Scalar/EarlyCSE.h"
+#include "llvm/Transforms/Scalar/SROA.h"
+#include "llvm/Transforms/Scalar/SimplifyCFG.h"
+#include <chrono>
+#include <mutex>
+
+using namespace llvm;
+
+namespace hetckpt::cpu {
+namespace {
+
+struct Cpu {
+  std::string Name, Features;
+};
+
+Expected<Cpu> chooseCpu(StringRef Target) {
+  Cpu C;
+  if (Target == "native") {
+    C.Name = sys::getHostCPUName().str();
+    std::vector<std::string> List;
+    for (const auto &F : sys::getHostCPUFeatures())
+      List.push_back((F.second ? "+" : "-") + F.first().str());
+    llvm::sort(List);
+    C.Features = join(List, ",");
+  } else if (Target == "x86-64-v2" || Target == "x86-64-v3" || Target == "x86-64-v4") {
+    C.Name = Target.str();
+  } else {
+    return fail(EINVAL, "unknown CPU \"" + Target + "\": x86-64-v2, x86-64-v3, x86-64-v4 or native");
+  }
+  return C;
+}
+
+Expected<std::unique_ptr<TargetMachine>> makeMachine(const Cpu &C) {
+  static std::once_flag Once;
+  std::call_once(Once, [] {
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmPrinter();
+    LLVMInitializeX86AsmParser();
+  });
+  Triple T("x86_64-unknown-linux-gnu");
+  std::string Message;
+  const llvm::Target *Target = TargetRegistry::lookupTarget(T, Message);
+  if (!Target)
+    return fail(ENOTSUP, "this LLVM cannot make code for x86-64: " + Message);
+  TargetOptions O;
+  O.AllowFPOpFusion = FPOpFusion::Strict;
+  O.ExceptionModel = ExceptionHandling::None;
+  return std::unique_ptr<TargetMachine>(Target->createTargetMachine(
+      T, C.Name, C.Features, O, Reloc::PIC_, std::nullopt, CodeGenOptLevel::Aggressive));
+}
+
+/// Everything that LLVM's pass managers need, in the order in which it must die.
+struct Passes {
+  LoopAnalysisManager Loops;
+  FunctionAnalysisManager Functions;
+  CGSCCAnalysisManager Components;
+  ModuleAnalysisManager Modules;
+  PassBuilder Builder;
+
+  explicit Passes(TargetMachine *TM) : Builder(TM, tuning()) {
+    Builder.registerModuleAnalyses(Modules);
+    Builder.registerCGSCCAnalyses(Components);
+    Builder.registerFunctionAnalyses(Functions);
+    Builder.registerLoopAnalyses(Loops);
+    Builder.crossRegisterProxies(Loops, Functions, Components, Modules);
+  }
+
+  static PipelineTuningOptions tuning() {
+    PipelineTuningOptions O;
+    O.LoopVectorization = true;
+    O.SLPVectorization = true;
+    O.LoopInterleaving = true;
+    return O;
+  }
+
+  void clean(llvm::Function &F) {
+    FunctionPassManager P;
+    P.addPass(SROAPass(SROAOptions::ModifyCFG));
+    P.addPass(EarlyCSEPass(true));
+    P.addPass(SimplifyCFGPass());
+    P.addPass(InstCombinePass());
+    P.addPass(ADCEPass());
+    P.addPass(SimplifyCFGPass());
+    P.run(F, Functions);
+    Functions.invalidate(F, PreservedAnalyses::none());
+  }
+};
+
+/// What the machine's features are is decided once, for our code and the support
+/// functions alike, so that the one can be inlined into the other.
+void setMachine(Module &M, const Cpu &C) {
+  for (llvm::Function &F : M) {
+    if (F.isIntrinsic())
+      continue;
+    for (const char *Name : {"target-cpu", "target-features", "tune-cpu", "frame-pointer",
+                             "min-legal-vector-width", "stack-protector-buffer-size"})
+      F.removeFnAttr(Name);
+    F.addFnAttr("target-cpu", C.Name);
+    if (!C.Features.empty())
+      F.addFnAttr("target-features", C.Features);
+  }
+}
+
+Expected<std::unique_ptr<Module>> loadSupport(LLVMContext &Ctx, const DataLayout &DL) {
+  StringRef Bytes(hetckpt_cpu_support, hetckpt_cpu_support_end - hetckpt_cpu_support);
+  auto M = parseBitcodeFile(MemoryBufferRef(Bytes, "support.bc"), Ctx);
+  if (!M)
+    return M.takeError();
+  (*M)->setTargetTriple(Triple("x86_64-unknown-linux-gnu"));
+  (*M)->setDataLayout(DL);
+  for (NamedMDNode &N : make_early_inc_range((*M)->named_metadata()))
+    (*M)->eraseNamedMetadata(&N);
+  return std::move(*M);
+}
+
+Error linkSupport(Module &M, std::unique_ptr<Module> Support) {
+  SmallVector<std::string, 64> Names;
+  for (llvm::Function &F : *Support)
+    if (!F.isDeclaration())
+      Names.push_back(F.getName().str());
+  if (Linker::linkModules(M, std::move(Support), Linker::LinkOnlyNeeded))
+    return fail(EINVAL, "the support functions cannot be linked");
+  for (const std::string &N : Names)
+    if (llvm::Function *F = M.getFunction(N); F && !F->isDeclaration())
+      F->setLinkage(GlobalValue::InternalLinkage);
+  return Error::success();
+}
+
+/// Names the first thing that LLVM's verifier finds.
+Error check(const Module &M, const char *When) {
+  std::string Text;
+  raw_string_ostream OS(Text);
+  if (!verifyModule(M, &OS))
+    return Error::success();
+  std::replace(Text.begin(), Text.end(), '\n', ' ');
+  return fail(EINVAL, Twine("invalid code ") + When + ": " + Text);
+}
+
+class Stopwatch {
+public:
+  explicit Stopwatch(bool On) : On(On), Last(std::chrono::steady_clock::now()) {}
+  void lap(const char *What) {
+    if (!On)
+      return;
+    auto Now = std::chrono::steady_clock::now();
+    errs() << format("%8.1f ms  %s\n",
+                     std::chrono::duration<double, std::milli>(Now - Last).count(), What);
+    Last = Now;
+  }
+
+private:
+  bool On;
+  std::chrono::steady_clock::time_point Last;
+};
+
+} // namespace
+
+std::string targetIdentity(StringRef Target) {
+  Expected<Cpu> C = chooseCpu(Target);
+  if (!C) {
+    consumeError(C.takeError());
+    return Target.str();
+  }
+  return "x86_64 " + C->Name + " " + C->Features;
+}
+
+Error compile(std::unique_ptr<Module> In, const ModuleLayout &Layout, const Options &Opts,
+              SmallVectorImpl<char> &Object, std::string *EmitLlvm) {
+  Stopwatch Watch(Opts.Time);
+  LLVMContext &Ctx = In->getContext();
+  Expected<Cpu> C = chooseCpu(Opts.Target);
+  if (!C)
+    return C.takeError();
+  auto TM = makeMachine(*C);
+  if (!TM)
+    return TM.takeError();
+  if (Error E = check(*In, "in the image"))
+    return E;
+  SmallVector<llvm::Function *, 16> Kernels;
+  auto Flat = flatten(*In, Layout, **TM, Kernels);
+  if (!Flat)
+    return Flat.takeError();
+  In.reset();
+  Module &M = **Flat;
+  auto Support = loadSupport(Ctx, M.getDataLayout());
+  if (!Support)
+    return Support.takeError();
+  lowerArithmetic(M);
+  if (Error E = lowerVocabulary(M, [&](StringRef Name) {
+        llvm::Function *F = (*Support)->getFunction(Name);
+        return F && !F->isDeclaration();
+      }))
+    return E;
+  SmallVector<Function, 16> Functions;
+  if (Error E = makeThreads(M, Kernels, Layout, Functions))
+    return E;
+  if (Error E = linkSupport(M, std::move(*Support)))
+    return E;
+  setMachine(M, *C);
+  if (Error E = check(M, "before threads are split"))
+    return E;
+  Watch.lap("lowering");
+
+  Passes P(TM->get());
+  for (Function &F : Functions) {
+    P.clean(*F.Thread);
+    auto Sites = findSites(*F.Thread);
+    if (!Sites)
+      return Sites.takeError();
+    if (!Sites->empty()) {
+      if (Error E = splitAtSites(F, *Sites))
+        return E;
+      P.clean(*F.Thread);
+    }
+    makeRun(F);
+  }
+  emitTable(M, Functions);
+  setMachine(M, *C);
+  if (Error E = check(M, "after threads were split"))
+    return E;
+  Watch.lap("splitting");
+
+  P.Functions.clear();
+  P.Builder.buildPerModuleDefaultPipeline(OptimizationLevel::O3).run(M, P.Modules);
+  Watch.lap("optimising");
+  if (EmitLlvm) {
+    raw_string_ostream OS(*EmitLlvm);
+    M.print(OS, nullptr);
+  }
+
+  legacy::PassManager CodeGen;
+  raw_svector_ostream OS(Object);
+  if ((*TM)->addPassesToEmitFile(CodeGen, OS, nullptr, CodeGenFileType::ObjectFile))
+    return fail(ENOTSUP, "this LLVM cannot write x86-64 objects");
+  CodeGen.run(M);
+  Watch.lap("code generation");
+  return Error::success();
+}
+
+} // namespace hetckpt::cpu

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The CPU target: a portable image's code becomes x86-64 object code that exports
+// one struct hetckpt_cpu_module (include/hetckpt/abi.h). The steps, in order, one
+// file each:
+//
+//   Arithmetic  what x86-64 or LLVM's optimiser would do differently from a GPU
+//   Flatten     one address space; module variables bound; a context for each call
+//   Vocabulary  ids, fences, classification, services
+//   Thread      a function for one thread of a kernel
+//   Waits       finds and numbers the sites at which threads wait
+//   Split       thread function with sites -> state machine with frames
+//   Threads     loop over the threads of a block around that
+//   Table       the exported module record
+#pragma once
+
+#include "llvm/ADT/STLFunctionalExtras.h"
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/Instructions.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Support/Error.h"
+#include "llvm/Target/TargetMachine.h"
+#include <memory>
+#include <string>
+
+namespace hetckpt::cpu {
+
+/// What the state map says about a kernel.
+struct KernelLayout {
+  llvm::SmallVector<uint32_t, 8> ParamOffsets;
+  uint32_t ParamBytes = 0;
+  uint32_t StaticShared = 0;
+};
+
+/// What the state map says about the module, as far as code depends on it.
+struct ModuleLayout {
+  llvm::StringMap<uint64_t> Variables; ///< offset in the module's block
+  llvm::StringMap<KernelLayout> Kernels; ///< by name of the original
+};
+
+/// Arguments that every function has in front of its own: the block, the thread's
+/// coordinates, and its linear id.
+enum ContextArg { ArgBlock, ArgX, ArgY, ArgZ, ArgTid, ContextArgs };
+
+/// One variant of a kernel on its way through the steps.
+struct Function {
+  std::string Name;
+  llvm::Function *Thread = nullptr; ///< i32 (context): runs one thread
+  llvm::Function *Run = nullptr;    ///< hetckpt_cpu_function.run
+  llvm::GlobalVariable *Sites = nullptr;
+  uint32_t SiteCount = 0;
+  uint32_t FrameBytes = 0;
+  uint32_t StaticShared = 0;
+  uint32_t ParamBytes = 0;
+};
+
+/// An error of the whole translation, with -errno and one line.
+llvm::Error fail(int Errno, const llvm::Twine &Message);
+
+// Arithmetic.cpp
+/// Makes floating-point operations mean the same bits on every machine, and
+/// division by zero harmless.
+void lowerArithmetic(llvm::Module &M);
+
+// Flatten.cpp
+/// Moves In to the data layout of TM. Kernels become functions like all others,
+/// listed in Kernels.
+llvm::Expected<std::unique_ptr<llvm::Module>>
+flatten(llvm::Module &In, const ModuleLayout &Layout, llvm::TargetMachine &TM,
+        llvm::SmallVectorImpl<llvm::Function *> &Kernels);
+
+// Vocabulary.cpp
+/// Lowers everything of the vocabulary that makes no thread wait or end. What is
+/// neither known nor in the support functions ends the thread that calls it.
+llvm::Error lowerVocabulary(llvm::Module &M,
+                            llvm::function_ref<bool(llvm::StringRef)> HasSupport);
+/// True for the vocabulary's functions that end a thread.
+bool isEnd(llvm::StringRef Callee);
+
+// Thread.cpp
+/// Makes the thread function of each kernel: parameters loaded from the block's buffer,
+/// everything that waits or ends the thread inlined. The kernels themselves go.
+llvm::Error makeThreads(llvm::Module &M, llvm::ArrayRef<llvm::Function *> Kernels,
+                        const ModuleLayout &Layout, llvm::SmallVectorImpl<Function> &Out);
+
+// Waits.cpp
+/// A call at which a thread waits.
+struct Site {
+  llvm::CallInst *Call = nullptr;
+  unsigned Op = 0; ///< enum hetckpt_cpu_op
+  /// Which arguments of the call they are; -1: none.
+  int Value = -1, Mask = -1, Lane = -1, Clamp = -1;
+  unsigned Line = 0;
+
+  llvm::Value *operand(int Index) const {
+    return Index < 0 ? nullptr : Call->getArgOperand(Index);
+  }
+};
+/// True for the vocabulary's functions that make a thread wait.
+bool isWait(llvm::StringRef Callee);
+llvm::Expected<llvm::SmallVector<Site, 8>> findSites(llvm::Function &Thread);
+
+// Split.cpp
+/// Turns F.Thread into i32 (context, i32 site) that runs from one site to the next.
+llvm::Error splitAtSites(Function &F, llvm::ArrayRef<Site> Sites);
+
+// Threads.cpp
+/// Makes F.Run from F.Thread.
+void makeRun(Function &F);
+
+// Table.cpp
+void emitTable(llvm::Module &M, llvm::ArrayRef<Function> Functions);
+
+// Block.cpp
+/// Loads a field of the struct hetckpt_cpu_block B that does not change during run().
+llvm::Value *loadField(llvm::IRBuilderBase &B, llvm::Value *Block, size_t Offset,
+                       llvm::Type *Ty, const llvm::Twine &Name);
+
+// Compile.cpp
+struct Options {
+  std::string Target = "native"; ///< x86-64-v2, v3, v4, or native
+  bool Time = false;
+};
+/// Names the machine that code is made for, features included: part of cache keys.
+std::string targetIdentity(llvm::StringRef Target);
+/// All steps: In in the neutral vocabulary to an object file. EmitLlvm, if not null,
+/// gets the module's text before code generation.
+llvm::Error compile(std::unique_ptr<llvm::Module> In, const ModuleLayout &Layout,
+                    const Options &Opts, llvm::SmallVectorImpl<char> &Object,
+                    std::string *EmitLlvm);
+
+} // namespace hetckpt::cpu

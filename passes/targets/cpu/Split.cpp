@@ -1,0 +1,490 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A thread function becomes a state machine that returns where it waits and is
+// entered again behind that:
+//
+//   %v = ...                          entry: switch %site [START: begin] [2: cont]
+//   call @__hetckpt_barrier(0, 0)     begin: %v = ...
+//   use %v                      ->           store %v, frame.v[tid]
+//                                            ret 2
+//                                     cont:  %v' = load frame.v[tid]
+//                                            use %v'
+//
+// A frame is an array a value, one element a thread, so that a loop over threads reads
+// and writes them as vectors. Values that are cheap to compute from arguments and the
+// block's record are computed again instead. Private arrays that are left lie in the
+// frame whole.
+//
+// A value's element is written where the value is made, unless that is in a deeper
+// loop than the waits that it lives across; then before each of these.
+#include "Cpu.h"
+
+#include "hetckpt/abi.h"
+
+#include "llvm/ADT/BitVector.h"
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/PostOrderIterator.h"
+#include "llvm/Analysis/LoopInfo.h"
+#include "llvm/IR/Dominators.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/IntrinsicInst.h"
+#include "llvm/Transforms/Utils/PromoteMemToReg.h"
+#include <cstddef>
+
+using namespace llvm;
+
+namespace hetckpt::cpu {
+namespace {
+
+constexpr unsigned RematLimit = 10; // instructions to compute a value again
+
+class Splitter {
+public:
+  Splitter(Function &Out, ArrayRef<Site> Sites)
+      : Out(Out), F(*Out.Thread), Sites(Sites), DL(F.getParent()->getDataLayout()),
+        Ctx(F.getContext()) {}
+
+  Error run();
+
+private:
+  struct Slot {
+    Type *T;
+    uint64_t Bytes, Offset = 0;
+    Align A;
+    Value *Address = nullptr;
+  };
+  struct Spilled {
+    AllocaInst *Home = nullptr; ///< promoted to a register in the end
+    int Slot = -1;              ///< none: computed again
+    bool AtDef = false;
+    SmallVector<unsigned, 8> Across; ///< sites
+  };
+
+  void cutAtSites();
+  void requestAndAnswer();
+  void computeLiveness();
+  unsigned rematCost(Value *V, unsigned Budget);
+  Value *rematerialise(Value *V, IRBuilder<> &B, DenseMap<Value *, Value *> &Done);
+  void demote(Instruction *I, Spilled &S);
+  Error layOut();
+  void dispatch();
+
+  Function &Out;
+  llvm::Function &F;
+  ArrayRef<Site> Sites;
+  const DataLayout &DL;
+  LLVMContext &Ctx;
+
+  SmallVector<BasicBlock *, 16> Before, Cont;
+  MapVector<Instruction *, Spilled> Spills;
+  SmallVector<Slot, 32> Slots;
+  BasicBlock *Entry = nullptr;
+  SmallVector<AllocaInst *, 4> Privates;
+  DenseMap<AllocaInst *, uint64_t> PrivateOffset;
+  uint64_t PrivateBytes = 0;
+};
+
+void Splitter::cutAtSites() {
+  for (const Site &S : Sites) {
+    BasicBlock *B = S.Call->getParent();
+    Cont.push_back(B->splitBasicBlock(S.Call->getIterator(), "cont"));
+    Before.push_back(nullptr);
+  }
+  // Only now: a block with two sites was cut twice.
+  for (unsigned I = 0; I < Sites.size(); I++)
+    Before[I] = Cont[I]->getSinglePredecessor();
+}
+
+/// Writes what a site asks for before the cut, and reads the answer behind it in
+/// place of the call.
+void Splitter::requestAndAnswer() {
+  Type *I32 = Type::getInt32Ty(Ctx);
+  Value *Block = F.getArg(ArgBlock);
+  auto Element = [&](IRBuilder<> &B, size_t Field) {
+    Value *Base = loadField(B, Block, Field, B.getPtrTy(), "");
+    return B.CreateInBoundsGEP(I32, Base, B.CreateZExt(F.getArg(ArgTid), B.getInt64Ty()));
+  };
+  for (unsigned N = 0; N < Sites.size(); N++) {
+    const Site &S = Sites[N];
+    IRBuilder<> B(Before[N]->getTerminator());
+    // Looked up now: an operand may be the answer of a site that was dealt with before.
+    Value *Operand = S.operand(S.Value), *Mask = S.operand(S.Mask);
+    Value *Lane = S.operand(S.Lane), *Clamp = S.operand(S.Clamp);
+    auto Put = [&](size_t Field, Value *V) { B.CreateStore(V, Element(B, Field)); };
+    if (Value *V = Operand) {
+      if (V->getType()->getIntegerBitWidth() == 64) {
+        Put(offsetof(hetckpt_cpu_block, extra), B.CreateTrunc(B.CreateLShr(V, 32), I32));
+        V = B.CreateTrunc(V, I32);
+      }
+      Put(offsetof(hetckpt_cpu_block, value), B.CreateZExt(V, I32));
+    }
+    if (Mask && !isa<ConstantInt>(Mask))
+      Put(offsetof(hetckpt_cpu_block, mask), Mask);
+    if (Lane && !isa<ConstantInt>(Lane))
+      Put(offsetof(hetckpt_cpu_block, lane), Lane);
+    if (Clamp && !isa<ConstantInt>(Clamp))
+      Put(offsetof(hetckpt_cpu_block, clamp), Clamp);
+
+    Type *T = S.Call->getType();
+    B.SetInsertPoint(S.Call);
+    Value *R = nullptr;
+    auto Get = [&](size_t Field) { return B.CreateLoad(I32, Element(B, Field)); };
+    if (T->isIntegerTy(32)) {
+      R = Get(offsetof(hetckpt_cpu_block, value));
+    } else if (T->isIntegerTy(1)) {
+      R = B.CreateICmpNE(Get(offsetof(hetckpt_cpu_block, value)), B.getInt32(0));
+    } else if (T->isStructTy()) {
+      R = B.CreateInsertValue(PoisonValue::get(T), Get(offsetof(hetckpt_cpu_block, value)), 0);
+      R = B.CreateInsertValue(
+          R, B.CreateICmpNE(Get(offsetof(hetckpt_cpu_block, extra)), B.getInt32(0)), 1);
+      for (User *U : make_early_inc_range(S.Call->users()))
+        if (auto *X = dyn_cast<ExtractValueInst>(U); X && X->getNumIndices() == 1) {
+          // The element itself, so that no aggregate lives across the next site.
+          auto *In = cast<InsertValueInst>(R);
+          Value *E = X->getIndices()[0] == 1 ? In->getInsertedValueOperand()
+                                             : cast<InsertValueInst>(In->getAggregateOperand())
+                                                   ->getInsertedValueOperand();
+          X->replaceAllUsesWith(E);
+          X->eraseFromParent();
+        }
+    }
+    if (R)
+      S.Call->replaceAllUsesWith(R);
+    S.Call->eraseFromParent();
+    // Room for reloads in front of everything.
+    Cont[N]->splitBasicBlock(Cont[N]->begin(), "resumed");
+  }
+}
+
+/// Which instructions live across which site.
+void Splitter::computeLiveness() {
+  DenseMap<Instruction *, unsigned> Index;
+  SmallVector<Instruction *, 64> Values;
+  for (Instruction &I : instructions(F)) {
+    if (isa<AllocaInst>(I) || I.getType()->isVoidTy())
+      continue;
+    for (User *U : I.users())
+      if (cast<Instruction>(U)->getParent() != I.getParent() || isa<PHINode>(U)) {
+        Index[&I] = Values.size();
+        Values.push_back(&I);
+        break;
+      }
+  }
+  DenseMap<BasicBlock *, BitVector> Use, Def, In;
+  for (BasicBlock &B : F) {
+    BitVector U(Values.size()), D(Values.size());
+    for (Instruction &I : B) {
+      if (!isa<PHINode>(I))
+        for (Value *Op : I.operands())
+          if (auto *J = dyn_cast<Instruction>(Op))
+            if (auto It = Index.find(J); It != Index.end() && !D[It->second])
+              U.set(It->second);
+      if (auto It = Index.find(&I); It != Index.end())
+        D.set(It->second);
+    }
+    Use[&B] = std::move(U);
+    Def[&B] = std::move(D);
+    In[&B] = Use[&B];
+  }
+  SmallVector<BasicBlock *, 64> Order(post_order(&F.getEntryBlock()));
+  for (bool Changed = true; Changed;) {
+    Changed = false;
+    for (BasicBlock *B : Order) {
+      BitVector Live(Values.size());
+      for (BasicBlock *S : successors(B)) {
+        Live |= In[S];
+        for (PHINode &P : S->phis())
+          if (auto *J = dyn_cast<Instruction>(P.getIncomingValueForBlock(B)))
+            if (auto It = Index.find(J); It != Index.end())
+              Live.set(It->second);
+      }
+      Live.reset(Def[B]);
+      Live |= Use[B];
+      if (Live != In[B]) {
+        In[B] = std::move(Live);
+        Changed = true;
+      }
+    }
+  }
+  for (unsigned N = 0; N < Cont.size(); N++)
+    for (unsigned I : In[Cont[N]].set_bits())
+      Spills[Values[I]].Across.push_back(N);
+}
+
+/// Instructions needed to compute V again from arguments and constants; over Budget if
+/// that is too many or impossible.
+unsigned Splitter::rematCost(Value *V, unsigned Budget) {
+  if (isa<Constant>(V) || isa<Argument>(V))
+    return 0;
+  auto *I = dyn_cast<Instruction>(V);
+  const unsigned No = Budget + 1;
+  if (!I || !Budget)
+    return No;
+  if (isa<AllocaInst>(I))
+    return 0;
+  if (auto *L = dyn_cast<LoadInst>(I)) {
+    if (!L->hasMetadata(LLVMContext::MD_invariant_load))
+      return No;
+  } else if (auto *B = dyn_cast<BinaryOperator>(I)) {
+    if (B->isIntDivRem() || B->getType()->isFPOrFPVectorTy())
+      return No;
+  } else if (!isa<CastInst>(I) && !isa<GetElementPtrInst>(I) && !isa<ICmpInst>(I) &&
+             !isa<SelectInst>(I)) {
+    return No;
+  }
+  unsigned Cost = 1;
+  for (Value *Op : I->operands()) {
+    Cost += rematCost(Op, Budget - Cost);
+    if (Cost > Budget)
+      return No;
+  }
+  return Cost;
+}
+
+Value *Splitter::rematerialise(Value *V, IRBuilder<> &B, DenseMap<Value *, Value *> &Done) {
+  auto *I = dyn_cast<Instruction>(V);
+  if (!I || I->getParent() == Entry)
+    return V;
+  if (Value *D = Done.lookup(V))
+    return D;
+  Instruction *New = I->clone();
+  for (Use &U : New->operands())
+    U.set(rematerialise(U.get(), B, Done));
+  B.Insert(New, I->getName());
+  return Done[V] = New;
+}
+
+/// Puts I in memory: a store behind it, a load before each use. Promotion undoes that
+/// where no site lies between.
+void Splitter::demote(Instruction *I, Spilled &S) {
+  S.Home = new AllocaInst(I->getType(), 0, I->getName() + ".home", Entry->getTerminator()->getIterator());
+  SmallVector<Use *, 16> Uses;
+  for (Use &U : I->uses())
+    Uses.push_back(&U);
+  DenseMap<std::pair<PHINode *, BasicBlock *>, Value *> PhiLoads;
+  for (Use *U : Uses) {
+    auto *User = cast<Instruction>(U->getUser());
+    if (auto *P = dyn_cast<PHINode>(User)) {
+      BasicBlock *From = P->getIncomingBlock(*U);
+      Value *&L = PhiLoads[{P, From}];
+      if (!L)
+        L = new LoadInst(I->getType(), S.Home, I->getName(), From->getTerminator()->getIterator());
+      U->set(L);
+    } else {
+      U->set(new LoadInst(I->getType(), S.Home, I->getName(), User->getIterator()));
+    }
+  }
+  BasicBlock::iterator At = isa<PHINode>(I) ? I->getParent()->getFirstInsertionPt()
+                                            : std::next(I->getIterator());
+  new StoreInst(I, S.Home, At);
+}
+
+Error Splitter::layOut() {
+  uint64_t Align16 = 16;
+  for (AllocaInst *A : Privates) {
+    std::optional<TypeSize> Bytes = A->getAllocationSize(DL);
+    if (!Bytes)
+      return fail(ENOTSUP, "kernel " + Out.Name + " has a private array of variable size");
+    Align16 = std::max<uint64_t>(Align16, A->getAlign().value());
+    if (A->getAlign().value() > 64)
+      return fail(ENOTSUP, "kernel " + Out.Name + " has a private array aligned to more than 64 bytes");
+    PrivateBytes = alignTo(PrivateBytes, A->getAlign());
+    PrivateOffset[A] = PrivateBytes;
+    PrivateBytes += Bytes->getFixedValue();
+  }
+  PrivateBytes = alignTo(PrivateBytes, Align16);
+  uint64_t Offset = PrivateBytes;
+  SmallVector<Slot *, 32> Order;
+  for (Slot &S : Slots)
+    Order.push_back(&S);
+  stable_sort(Order, [](Slot *A, Slot *B) { return A->A > B->A; });
+  for (Slot *S : Order) {
+    // Only the first areas may need more than 16: frames are 64-aligned, but an
+    // area's start is a multiple of the number of threads.
+    S->A = std::min(S->A, Align(16));
+    S->Offset = Offset;
+    Offset += S->Bytes;
+  }
+  Offset = alignTo(Offset, 16);
+  if (Offset > (64u << 20))
+    return fail(E2BIG, "kernel " + Out.Name + " needs " + Twine(Offset) + " bytes of frame a thread");
+  Out.FrameBytes = Offset;
+  return Error::success();
+}
+
+void Splitter::dispatch() {
+  // A new function, with the site as one more argument.
+  SmallVector<Type *, 6> Params(F.getFunctionType()->params());
+  Params.push_back(Type::getInt32Ty(Ctx));
+  auto *New = llvm::Function::Create(FunctionType::get(F.getReturnType(), Params, false),
+                                     GlobalValue::InternalLinkage, Out.Name + ".step",
+                                     F.getParent());
+  New->copyAttributesFrom(&F);
+  New->splice(New->begin(), &F);
+  for (unsigned I = 0; I < ContextArgs; I++) {
+    New->getArg(I)->takeName(F.getArg(I));
+    F.getArg(I)->replaceAllUsesWith(New->getArg(I));
+  }
+  Argument *SiteArg = New->getArg(ContextArgs);
+  SiteArg->setName("site");
+  BasicBlock *Begin = Entry->getSingleSuccessor();
+  BasicBlock *None = BasicBlock::Create(Ctx, "none", New);
+  new UnreachableInst(Ctx, None);
+  Entry->getTerminator()->eraseFromParent();
+  auto *Switch = SwitchInst::Create(SiteArg, None, Sites.size() + 1, Entry);
+  IRBuilder<> B(Ctx);
+  Switch->addCase(B.getInt32(HETCKPT_CPU_START), Begin);
+  for (unsigned N = 0; N < Sites.size(); N++) {
+    ConstantInt *Number = B.getInt32(HETCKPT_CPU_FIRST_SITE + N);
+    Before[N]->getTerminator()->eraseFromParent();
+    ReturnInst::Create(Ctx, Number, Before[N]);
+    Switch->addCase(Number, Cont[N]);
+  }
+  F.eraseFromParent();
+  Out.Thread = New;
+}
+
+Error Splitter::run() {
+  cutAtSites();
+  requestAndAnswer();
+  for (Instruction &I : instructions(F))
+    if (auto *A = dyn_cast<AllocaInst>(&I))
+      Privates.push_back(A);
+  // What lifetime markers say holds for a stack slot, not for a frame.
+  for (Instruction &I : make_early_inc_range(instructions(F)))
+    if (I.isLifetimeStartOrEnd())
+      I.eraseFromParent();
+  computeLiveness();
+
+  Entry = BasicBlock::Create(Ctx, "dispatch", &F, &F.getEntryBlock());
+  BranchInst::Create(Entry->getNextNode(), Entry);
+  DominatorTree DT(F);
+  LoopInfo LI(DT);
+
+  // Decide first, on the code as it is.
+  for (auto &[I, S] : Spills) {
+    if (rematCost(I, RematLimit) <= RematLimit)
+      continue;
+    Type *T = I->getType()->isIntegerTy(1) ? Type::getInt8Ty(Ctx) : I->getType();
+    S.Slot = Slots.size();
+    Slots.push_back({T, DL.getTypeAllocSize(T).getFixedValue(), 0, DL.getABITypeAlign(T)});
+    unsigned Shallowest = ~0u;
+    for (unsigned N : S.Across)
+      Shallowest = std::min(Shallowest, LI.getLoopDepth(Before[N]));
+    S.AtDef = LI.getLoopDepth(I->getParent()) <= Shallowest;
+  }
+  if (Error E = layOut())
+    return E;
+
+  // Addresses of the thread's elements and private arrays.
+  IRBuilder<> B(Entry->getTerminator());
+  Value *Block = F.getArg(ArgBlock);
+  Value *Tid = B.CreateZExt(F.getArg(ArgTid), B.getInt64Ty());
+  Value *Frames = loadField(B, Block, offsetof(hetckpt_cpu_block, frames), B.getPtrTy(), "frames");
+  Value *Threads = B.CreateZExt(
+      loadField(B, Block, offsetof(hetckpt_cpu_block, threads), B.getInt32Ty(), "threads"),
+      B.getInt64Ty());
+  for (Slot &S : Slots) {
+    Value *Area = B.CreateInBoundsGEP(B.getInt8Ty(), Frames,
+                                      B.CreateNUWMul(Threads, B.getInt64(S.Offset)));
+    S.Address = B.CreateInBoundsGEP(ArrayType::get(B.getInt8Ty(), S.Bytes), Area, Tid);
+  }
+  for (AllocaInst *A : Privates) {
+    Value *P = B.CreateInBoundsGEP(B.getInt8Ty(), Frames,
+                                   B.CreateNUWMul(Tid, B.getInt64(PrivateBytes)));
+    P = B.CreateConstInBoundsGEP1_64(B.getInt8Ty(), P, PrivateOffset[A], A->getName());
+    A->replaceAllUsesWith(P);
+    A->eraseFromParent();
+  }
+
+  auto Spill = [&](IRBuilder<> &At, Spilled &S, Value *V) {
+    Slot &L = Slots[S.Slot];
+    if (V->getType() != L.T)
+      V = At.CreateZExt(V, L.T);
+    At.CreateAlignedStore(V, L.Address, L.A);
+  };
+  // Computing a value again needs the originals' operands: clone before uses change.
+  SmallVector<DenseMap<Value *, Value *>, 16> Done(Cont.size());
+  MapVector<std::pair<Instruction *, unsigned>, Value *> Clones;
+  for (auto &[I, S] : Spills)
+    if (S.Slot < 0)
+      for (unsigned N : S.Across) {
+        IRBuilder<> At(Cont[N]->getTerminator());
+        Clones[{I, N}] = rematerialise(I, At, Done[N]);
+      }
+  for (auto &[I, S] : Spills) {
+    demote(I, S);
+    if (S.Slot >= 0 && S.AtDef) {
+      IRBuilder<> At(Ctx);
+      if (isa<PHINode>(I))
+        At.SetInsertPoint(I->getParent(), I->getParent()->getFirstInsertionPt());
+      else
+        At.SetInsertPoint(I->getParent(), std::next(I->getIterator()));
+      Spill(At, S, I);
+    }
+    for (unsigned N : S.Across) {
+      IRBuilder<> At(Ctx);
+      if (S.Slot >= 0 && !S.AtDef) {
+        At.SetInsertPoint(Before[N]->getTerminator());
+        Spill(At, S, At.CreateLoad(I->getType(), S.Home));
+      }
+      At.SetInsertPoint(Cont[N]->getTerminator());
+      Value *V;
+      if (S.Slot >= 0) {
+        Slot &L = Slots[S.Slot];
+        V = At.CreateAlignedLoad(L.T, L.Address, L.A, I->getName());
+        if (V->getType() != I->getType())
+          V = At.CreateTrunc(V, I->getType());
+      } else {
+        V = Clones[{I, N}];
+      }
+      At.CreateStore(V, S.Home);
+    }
+  }
+  dispatch();
+  SmallVector<AllocaInst *, 64> Homes;
+  for (auto &[I, S] : Spills)
+    Homes.push_back(S.Home);
+  DominatorTree NewDT(*Out.Thread);
+  PromoteMemToReg(Homes, NewDT);
+  return Error::success();
+}
+
+/// The constant part of the sites, for the runtime.
+GlobalVariable *siteTable(Module &M, const Function &F, ArrayRef<Site> Sites) {
+  Type *I32 = Type::getInt32Ty(M.getContext());
+  StructType *T = StructType::get(I32, I32, I32, I32, I32, I32);
+  SmallVector<Constant *, 16> Rows;
+  auto Fixed = [&](Value *V) -> Constant * {
+    auto *C = dyn_cast_or_null<ConstantInt>(V);
+    return C ? C : ConstantInt::get(I32, 0);
+  };
+  auto Varies = [](Value *V) { return V && !isa<ConstantInt>(V); };
+  for (const Site &S : Sites) {
+    unsigned V = 0;
+    V |= Varies(S.operand(S.Mask)) ? HETCKPT_CPU_MASK_VARIES : 0;
+    V |= Varies(S.operand(S.Lane)) ? HETCKPT_CPU_LANE_VARIES : 0;
+    V |= Varies(S.operand(S.Clamp)) ? HETCKPT_CPU_CLAMP_VARIES : 0;
+    unsigned Op = S.Op;
+    Rows.push_back(ConstantStruct::get(T, {ConstantInt::get(I32, Op), ConstantInt::get(I32, V),
+                                           Fixed(S.operand(S.Mask)), Fixed(S.operand(S.Lane)), Fixed(S.operand(S.Clamp)),
+                                           ConstantInt::get(I32, S.Line)}));
+  }
+  ArrayType *A = ArrayType::get(T, Rows.size());
+  return new GlobalVariable(M, A, true, GlobalValue::PrivateLinkage, ConstantArray::get(A, Rows),
+                            F.Name + ".sites");
+}
+
+} // namespace
+
+Error splitAtSites(Function &F, ArrayRef<Site> Sites) {
+  static_assert(sizeof(hetckpt_cpu_site) == 24);
+  F.SiteCount = Sites.size();
+  // The table first: splitting erases the calls, and with them constant operands' users.
+  F.Sites = siteTable(*F.Thread->getParent(), F, Sites);
+  return Splitter(F, Sites).run();
+}
+
+} // namespace hetckpt::cpu
