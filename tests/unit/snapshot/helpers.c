@@ -162,18 +162,6 @@ char *test_path(const char *folder, const char *name)
 	return path;
 }
 
-void test_writer_ok(struct hetckpt_writer *writer, int rc)
-{
-	if (rc)
-		fail_msg("%d: %s", rc, hetckpt_writer_error(writer));
-}
-
-void test_reader_ok(struct hetckpt_reader *reader, int rc)
-{
-	if (rc)
-		fail_msg("%d: %s", rc, hetckpt_reader_error(reader));
-}
-
 int test_memfd(const void *data, size_t bytes)
 {
 	int fd = memfd_create("hetckpt-test", MFD_CLOEXEC);

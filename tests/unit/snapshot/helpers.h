@@ -45,9 +45,16 @@ void test_folder_remove(char *folder);
 unsigned test_folder_count(const char *folder); /* entries */
 char *test_path(const char *folder, const char *name);
 
-/* Asserts rc == 0 and shows the handle's message if not. */
-void test_writer_ok(struct hetckpt_writer *writer, int rc);
-void test_reader_ok(struct hetckpt_reader *reader, int rc);
+/* Assert that call returns 0 and show the handle's message if not. Macros, because
+   call may be what sets the handle. */
+#define TEST_OK_(call, message) \
+	do { \
+		int test_rc_ = (call); \
+		if (test_rc_) \
+			fail_msg("%d: %s", test_rc_, message); \
+	} while (0)
+#define test_writer_ok(writer, call) TEST_OK_(call, hetckpt_writer_error(writer))
+#define test_reader_ok(reader, call) TEST_OK_(call, hetckpt_reader_error(reader))
 
 /* Memory as a file. Close it. */
 int test_memfd(const void *data, size_t bytes);
