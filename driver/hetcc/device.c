@@ -61,6 +61,10 @@ void hetcc_source_arguments(const struct hetcc_options *options,
 	hetcc_list_add(command, toolchain->clang);
 	hetcc_list_add(command, "-O2");
 	hetcc_list_add(command, "-Wno-unused-command-line-argument");
+	/* Fusing is decided in the IR. clang's default for CUDA also lets the code generator
+	   fuse what must not be, such as __fmul_rn and the library's own products. */
+	if (cuda)
+		hetcc_list_add(command, "-ffp-contract=fast-honor-pragmas");
 	if (cuda && toolchain->toolkit) {
 		/* Newer toolkits than clang has heard of work as the newest that it has. */
 		hetcc_list_addf(command, "--cuda-path=%s", toolchain->toolkit);

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * reduction - sum, least, most and exclusive or of many integers: shuffles inside a
+ * warp, shared memory inside a block, atomics between blocks.
+ *
+ * Variants: shuffle (down-shuffles), tile (cooperative groups, tiles of 32), ballot
+ * (counts by vote, bit by bit), shared (a tree in shared memory, no warp operations).
+ * Sizes: --size is in elements. The default takes 1-3 seconds on two cores; 200
+ * million with --repeat 100 take minutes.
+ */
+#include <climits>
+
+#include <cooperative_groups.h>
+
+#include "../common/sample.hpp"
+#include "reduction_host.hpp"
+
+namespace cg = cooperative_groups;
+
+constexpr int THREADS = 256;
+constexpr unsigned ALL = 0xffffffffu;
+
+__device__ void combine(Totals &t, const Totals &other)
+{
+	t.sum += other.sum;
+	t.least = min(t.least, other.least);
+	t.most = max(t.most, other.most);
+	t.odd ^= other.odd;
+}
+
+/* The share of one thread: elements a grid apart. */
+__device__ Totals share(size_t n, const int *v)
+{
+	Totals t = {0, INT_MAX, INT_MIN, 0};
+
+	for (size_t i = (size_t)blockIdx.x * THREADS + threadIdx.x; i < n; i += (size_t)gridDim.x * THREADS) {
+		int x = v[i];
+
+		combine(t, Totals{(unsigned long long)(long long)x, x, x, (unsigned int)x});
+	}
+	return t;
+}
+
+__device__ void deliver(const Totals &t, Totals *out)
+{
+	atomicAdd(&out->sum, t.sum);
+	atomicMin(&out->least, t.least);
+	atomicMax(&out->most, t.most);
+	atomicXor(&out->odd, t.odd);
+}
+
+__global__ void reduce_shuffle(size_t n, const int *v, Totals *out)
+{
+	__shared__ Totals warps[THREADS / 32];
+	Totals t = share(n, v);
+
+	for (int distance = 16; distance; distance /= 2)
+		combine(t, Totals{__shfl_down_sync(ALL, t.sum, distance), __shfl_down_sync(ALL, t.least, distance),
+		                  __shfl_down_sync(ALL, t.most, distance), __shfl_down_sync(ALL, t.odd, distance)});
+	if (threadIdx.x % 32 == 0)
+		warps[threadIdx.x / 32] = t;
+	__syncthreads();
+	if (threadIdx.x == 0) {
+		for (int w = 1; w < THREADS / 32; w++)
+			combine(t, warps[w]);
+		deliver(t, out);
+	}
+}
+
+__global__ void reduce_tile(size_t n, const int *v, Totals *out)
+{
+	cg::thread_block block = cg::this_thread_block();
+	cg::thread_block_tile<32> tile = cg::tiled_partition<32>(block);
+	Totals t = share(n, v);
+
+	for (int lanes = 16; lanes; lanes /= 2)
+		combine(t, Totals{tile.shfl_xor(t.sum, lanes), tile.shfl_xor(t.least, lanes),
+		                  tile.shfl_xor(t.most, lanes), tile.shfl_xor(t.odd, lanes)});
+	block.sync();
+	if (tile.thread_rank() == 0)
+		deliver(t, out);
+}
+
+/* Counts the set bits of each position by vote; least and most by a vote on each bit from above. */
+__global__ void reduce_ballot(size_t n, const int *v, Totals *out)
+{
+	size_t step = (size_t)gridDim.x * THREADS, rounds = (n + step - 1) / step;
+	size_t i = (size_t)blockIdx.x * THREADS + threadIdx.x;
+	Totals t = {0, INT_MAX, INT_MIN, 0};
+
+	/* Every lane makes every round, so that all are there to vote. */
+	for (size_t r = 0; r < rounds; r++, i += step) {
+		bool live = i < n;
+		unsigned int x = live ? (unsigned int)v[i] : 0, parity = 0;
+		unsigned long long sum = 0;
+
+		for (int bit = 0; bit < 32; bit++) {
+			unsigned int set = __popc(__ballot_sync(ALL, live && (x >> bit & 1)));
+
+			/* the top bit of a two's complement number counts negative */
+			sum += bit == 31 ? 0 - ((unsigned long long)set << 31) : (unsigned long long)set << bit;
+			parity |= (set & 1) << bit;
+		}
+		t.sum += sum;
+		t.odd ^= parity;
+		if (live) {
+			t.least = min(t.least, (int)x);
+			t.most = max(t.most, (int)x);
+		}
+	}
+	for (int distance = 16; distance; distance /= 2) {
+		t.least = min(t.least, __shfl_xor_sync(ALL, t.least, distance));
+		t.most = max(t.most, __shfl_xor_sync(ALL, t.most, distance));
+	}
+	if (threadIdx.x % 32 == 0)
+		deliver(t, out);
+}
+
+__global__ void reduce_shared(size_t n, const int *v, Totals *out)
+{
+	__shared__ Totals all[THREADS];
+
+	all[threadIdx.x] = share(n, v);
+	__syncthreads();
+	for (int half = THREADS / 2; half; half /= 2) {
+		if ((int)threadIdx.x < half)
+			combine(all[threadIdx.x], all[threadIdx.x + half]);
+		__syncthreads();
+	}
+	if (threadIdx.x == 0)
+		deliver(all[0], out);
+}
+
+int main(int argc, char **argv)
+{
+	sample::Sample s(argc, argv, "reduction", "Reduces integers to a sum, extremes and a parity.",
+	                 "shuffle tile ballot shared", 1 << 24, 20);
+	size_t n = (size_t)s.size;
+	std::vector<int> v(n);
+
+	for (size_t i = 0; i < n; i++)
+		v[i] = (int)sample::hash32((uint32_t)i);
+	if (s.host_bench) {
+		std::vector<Totals> parts(s.threads);
+		Totals t = {};
+
+		s.begin();
+		for (int r = 0; r < s.repeat; r++) {
+			sample::parallel(s.threads, s.threads, [&](size_t first, size_t last) {
+				for (size_t p = first; p < last; p++)
+					parts[p] = reduction_host(n * p / s.threads, n * (p + 1) / s.threads, v.data());
+			});
+			for (unsigned p = 0; p < s.threads; p++) {
+				t.sum += parts[p].sum;
+				t.least = parts[p].least < t.least || !r ? parts[p].least : t.least;
+				t.most = parts[p].most > t.most || !r ? parts[p].most : t.most;
+				t.odd ^= parts[p].odd;
+			}
+		}
+		s.end();
+		s.result(&t.sum, sizeof t.sum);
+		return s.finish(true);
+	}
+
+	sample::Buffer<int> dv(v);
+	sample::Buffer<Totals> out(std::vector<Totals>{{0, INT_MAX, INT_MIN, 0}});
+	unsigned blocks = (unsigned)((n + THREADS * 64 - 1) / (THREADS * 64));
+
+	s.begin();
+	for (int r = 0; r < s.repeat; r++) {
+		if (s.variant == "tile")
+			reduce_tile<<<blocks, THREADS>>>(n, dv.get(), out.get());
+		else if (s.variant == "ballot")
+			reduce_ballot<<<blocks, THREADS>>>(n, dv.get(), out.get());
+		else if (s.variant == "shared")
+			reduce_shared<<<blocks, THREADS>>>(n, dv.get(), out.get());
+		else
+			reduce_shuffle<<<blocks, THREADS>>>(n, dv.get(), out.get());
+		CHECK(cudaGetLastError());
+	}
+	CHECK(cudaDeviceSynchronize());
+	s.end();
+
+	Totals got = out.download()[0], want = reduction_host(0, n, v.data());
+	bool pass = got.sum == want.sum * (unsigned long long)s.repeat && got.least == want.least &&
+	            got.most == want.most && got.odd == (s.repeat & 1 ? want.odd : 0);
+	s.result(&got.sum, sizeof got.sum);
+	s.result(&got.least, sizeof got.least);
+	s.result(&got.most, sizeof got.most);
+	s.result(&got.odd, sizeof got.odd);
+	return s.finish(pass);
+}
