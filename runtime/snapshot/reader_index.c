@@ -101,7 +101,10 @@ static int load_manifest(struct hetckpt_reader *reader, uint32_t bytes, const st
 		rc = hetckpt_snap_reader_fail(reader, -EBADMSG, "%s: manifest: not one line", reader->what);
 	if (!rc) {
 		reader->manifest = json_loadb(text, bytes, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
-		if (!json_is_object(reader->manifest))
+		/* Jansson says what is wrong with a text, and nothing when it had no memory. */
+		if (!reader->manifest && !*error.text)
+			rc = no_memory(reader);
+		else if (!json_is_object(reader->manifest))
 			rc = hetckpt_snap_reader_fail(reader, -EBADMSG, "%s: manifest: %s", reader->what,
 				reader->manifest ? "not an object" : error.text);
 	}

@@ -187,7 +187,8 @@ int hetckpt_writer_manifest(struct hetckpt_writer *writer, const json_t *manifes
 			writer->what);
 	text = json_dumps(manifest, JSON_COMPACT);
 	if (!text)
-		return hetckpt_snap_writer_fail(writer, -EINVAL, "%s: the manifest cannot be put into text",
+		return hetckpt_snap_writer_fail(writer, -EINVAL,
+			"%s: the manifest cannot be put into text: it contains itself, or memory ran out",
 			writer->what);
 	rc = put_manifest(writer, text);
 	free(text);
@@ -204,8 +205,9 @@ int hetckpt_writer_manifest_text(struct hetckpt_writer *writer, const char *text
 		return rc;
 	manifest = json_loads(text, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
 	if (!manifest)
-		return hetckpt_snap_writer_fail(writer, -EINVAL,
-			"%s: the manifest is not JSON: line %d, column %d: %s", writer->what, error.line,
+		return hetckpt_snap_writer_fail(writer,
+			*error.text ? -EINVAL : -ENOMEM, /* silent where there is no memory */
+			"%s: the manifest cannot be read: line %d, column %d: %s", writer->what, error.line,
 			error.column, error.text);
 	rc = hetckpt_writer_manifest(writer, manifest);
 	json_decref(manifest);
