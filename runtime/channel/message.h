@@ -18,7 +18,8 @@ enum hetckpt_msg_type {
 	HETCKPT_MSG_NOP = 0,
 	/* memory */
 	HETCKPT_MSG_MALLOC,          /* reply: address */
-	HETCKPT_MSG_FREE,            /* reply; waits for the device as cudaFree does */
+	HETCKPT_MSG_FREE,            /* reply; waits for the device as cudaFree does. Without a
+	                                reply: in the order of its stream, as cudaFreeAsync */
 	HETCKPT_MSG_COPY,            /* reply if reply != none */
 	HETCKPT_MSG_FILL,
 	HETCKPT_MSG_MEM_INFO,        /* reply: free and total bytes */
@@ -43,7 +44,10 @@ enum hetckpt_msg_type {
 	HETCKPT_MSG_EVENT_ELAPSED,   /* reply: milliseconds as float bits */
 	HETCKPT_MSG_DEVICE_SYNC,     /* reply once all streams are idle */
 	HETCKPT_MSG_DEVICE_INFO,     /* reply: struct hetckpt_reply_device */
-	HETCKPT_MSG_HOST_CALL,       /* reply once reached; the stream holds until HOST_DONE */
+	HETCKPT_MSG_HOST_CALL,       /* reply once reached; the stream holds until HOST_DONE. While
+	                                a call that was answered is not done, the worker takes
+	                                commands however far ahead it is: HOST_DONE may be the
+	                                last of a full ring */
 	HETCKPT_MSG_HOST_DONE,       /* token's callback has returned */
 	HETCKPT_MSG_DEVICE_RESET,    /* free everything the session holds; reply */
 	HETCKPT_MSG_OCCUPANCY,       /* reply: resident blocks a multiprocessor */

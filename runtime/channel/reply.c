@@ -81,3 +81,18 @@ void hetckpt_reply_forget(struct hetckpt_session *session, uint32_t slot)
 	atomic_store(&session->reply[slot].seq, 0);
 	atomic_store(&session->reply[slot].state, HETCKPT_REPLY_FREE);
 }
+
+uint32_t hetckpt_notify_ticket(const struct hetckpt_session *session)
+{
+	return atomic_load(&session->control->notify_bell);
+}
+
+int hetckpt_notify_wait(struct hetckpt_session *session, uint32_t ticket, int timeout_ms)
+{
+	return hetckpt_futex_wait(&session->control->notify_bell, ticket, timeout_ms);
+}
+
+void hetckpt_notify_kick(struct hetckpt_session *session)
+{
+	hetckpt_futex_ring(&session->control->notify_bell);
+}

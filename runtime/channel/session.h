@@ -176,6 +176,21 @@ void hetckpt_reply_expect(struct hetckpt_session *session, uint32_t slot, uint32
 /* Application: 0 when the slot is ready; else waits up to timeout_ms: -ETIMEDOUT. */
 int hetckpt_reply_wait(struct hetckpt_session *session, uint32_t slot, int timeout_ms);
 
+/* Application: true if the slot is answered; does not wait. */
+static inline bool hetckpt_reply_ready(const struct hetckpt_session *session, uint32_t slot)
+{
+	return atomic_load_explicit(&session->reply[slot].state, memory_order_acquire) ==
+	       HETCKPT_REPLY_READY;
+}
+
+/*
+ * Application: sleeps until an answer with HETCKPT_REPLY_NOTIFY comes (or anybody rings
+ * notify_bell) after ticket was read; at most timeout_ms. 0 or -ETIMEDOUT.
+ */
+uint32_t hetckpt_notify_ticket(const struct hetckpt_session *session);
+int hetckpt_notify_wait(struct hetckpt_session *session, uint32_t ticket, int timeout_ms);
+void hetckpt_notify_kick(struct hetckpt_session *session);
+
 /* Application: gives the slot up, answered or not. An answer on its way is dropped. */
 void hetckpt_reply_forget(struct hetckpt_session *session, uint32_t slot);
 

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * What is libcudart.so.12's own. It does not include the declarations of these functions,
+ * which are CUDA 13's: names are the same, parameters are not.
+ */
+#define cudaGetDeviceProperties cudaGetDeviceProperties_13
+#define cudaMemPrefetchAsync cudaMemPrefetchAsync_13
+#define cudaMemAdvise cudaMemAdvise_13
+#define cudaPointerGetAttributes cudaPointerGetAttributes_13
+#include "runtime/client/versions.h"
+#undef cudaGetDeviceProperties
+#undef cudaMemPrefetchAsync
+#undef cudaMemAdvise
+#undef cudaPointerGetAttributes
+
+#include <stddef.h>
+#include <string.h>
+
+const int client_cudart_version = 12080;
+
+/* ---- Properties -------------------------------------------------------- */
+
+static cudaError_t properties(struct client_device_prop12 *out)
+{
+	const struct hetckpt_reply_device *info;
+	struct cudaDeviceProp p;
+	cudaError_t error = client_device_properties(&p);
+
+	if (!error)
+		error = client_device_info(&info);
+	if (error)
+		return error;
+	memset(out, 0, sizeof *out);
+#define SAME(member) memcpy(&out->member, &p.member, sizeof out->member)
+	SAME(name);
+	SAME(uuid);
+	SAME(totalGlobalMem);
+	SAME(sharedMemPerBlock);
+	SAME(regsPerBlock);
+	SAME(warpSize);
+	SAME(memPitch);
+	SAME(maxThreadsPerBlock);
+	SAME(maxThreadsDim);
+	SAME(maxGridSize);
+	SAME(totalConstMem);
+	SAME(major);
+	SAME(minor);
+	SAME(textureAlignment);
+	SAME(texturePitchAlignment);
+	SAME(multiProcessorCount);
+	SAME(canMapHostMemory);
+	SAME(surfaceAlignment);
+	SAME(concurrentKernels);
+	SAME(asyncEngineCount);
+	SAME(unifiedAddressing);
+	SAME(memoryBusWidth);
+	SAME(l2CacheSize);
+	SAME(maxThreadsPerMultiProcessor);
+	SAME(streamPrioritiesSupported);
+	SAME(globalL1CacheSupported);
+	SAME(localL1CacheSupported);
+	SAME(sharedMemPerMultiprocessor);
+	SAME(regsPerMultiprocessor);
+	SAME(managedMemory);
+	SAME(computePreemptionSupported);
+	SAME(cooperativeLaunch);
+	SAME(sharedMemPerBlockOptin);
+	SAME(maxBlocksPerMultiProcessor);
+	SAME(hostRegisterSupported);
+	SAME(hostRegisterReadOnlySupported);
+#undef SAME
+	out->clockRate = (int)info->clock_khz;
+	out->memoryClockRate = (int)info->memory_clock_khz;
+	out->deviceOverlap = 1;
+	return cudaSuccess;
+}
+
+static cudaError_t properties_get(void *prop, size_t bytes, int device)
+{
+	struct client_device_prop12 all;
+	cudaError_t error = prop ? client_enter() : cudaErrorInvalidValue;
+
+	if (!error)
+		error = client_device_check(device);
+	if (!error)
+		error = properties(&all);
+	if (!error)
+		memcpy(prop, &all, bytes);
+	return client_result(error);
+}
+
+cudaError_t cudaGetDeviceProperties_v2(struct client_device_prop12 *prop, int device);
+CLIENT_EXPORT cudaError_t cudaGetDeviceProperties_v2(struct client_device_prop12 *prop, int device)
+{
+	return properties_get(prop, sizeof *prop, device);
+}
+
+/* For programs compiled against CUDA 11's headers, whose structure is shorter. */
+cudaError_t cudaGetDeviceProperties(void *prop, int device);
+CLIENT_EXPORT cudaError_t cudaGetDeviceProperties(void *prop, int device)
+{
+	return properties_get(prop, CLIENT_DEVICE_PROP11_BYTES, device);
+}
+
+/* ---- Addresses --------------------------------------------------------- */
+
+cudaError_t cudaPointerGetAttributes(struct client_pointer *attributes, const void *address);
+CLIENT_EXPORT cudaError_t cudaPointerGetAttributes(struct client_pointer *attributes, const void *address)
+{
+	return client_result(attributes ? client_pointer_attributes(address, attributes) : cudaErrorInvalidValue);
+}
+
+static cudaError_t prefetch(const void *address, size_t bytes, cudaStream_t stream)
+{
+	uint32_t number;
+	cudaError_t error = client_managed_hint(address, bytes);
+
+	return client_result(error ? error : client_stream_number(stream, &number));
+}
+
+cudaError_t cudaMemPrefetchAsync(const void *address, size_t bytes, int device, cudaStream_t stream);
+CLIENT_EXPORT cudaError_t cudaMemPrefetchAsync(const void *address, size_t bytes, int device, cudaStream_t stream)
+{
+	return prefetch(address, bytes, stream);
+}
+
+cudaError_t cudaMemPrefetchAsync_ptsz(const void *address, size_t bytes, int device, cudaStream_t stream);
+CLIENT_EXPORT cudaError_t cudaMemPrefetchAsync_ptsz(const void *address, size_t bytes, int device,
+                                                    cudaStream_t stream)
+{
+	return prefetch(address, bytes, client_per_thread(stream));
+}
+
+cudaError_t cudaMemPrefetchAsync_v2(const void *address, size_t bytes, struct cudaMemLocation location,
+                                    unsigned int flags, cudaStream_t stream);
+CLIENT_EXPORT cudaError_t cudaMemPrefetchAsync_v2(const void *address, size_t bytes,
+                                                  struct cudaMemLocation location, unsigned int flags,
+                                                  cudaStream_t stream)
+{
+	return prefetch(address, bytes, stream);
+}
+
+cudaError_t cudaMemPrefetchAsync_v2_ptsz(const void *address, size_t bytes, struct cudaMemLocation location,
+                                         unsigned int flags, cudaStream_t stream);
+CLIENT_EXPORT cudaError_t cudaMemPrefetchAsync_v2_ptsz(const void *address, size_t bytes,
+                                                       struct cudaMemLocation location, unsigned int flags,
+                                                       cudaStream_t stream)
+{
+	return prefetch(address, bytes, client_per_thread(stream));
+}
+
+cudaError_t cudaMemAdvise(const void *address, size_t bytes, enum cudaMemoryAdvise advice, int device);
+CLIENT_EXPORT cudaError_t cudaMemAdvise(const void *address, size_t bytes, enum cudaMemoryAdvise advice, int device)
+{
+	return client_result(client_managed_hint(address, bytes));
+}
+
+cudaError_t cudaMemAdvise_v2(const void *address, size_t bytes, enum cudaMemoryAdvise advice,
+                             struct cudaMemLocation location);
+CLIENT_EXPORT cudaError_t cudaMemAdvise_v2(const void *address, size_t bytes, enum cudaMemoryAdvise advice,
+                                           struct cudaMemLocation location)
+{
+	return client_result(client_managed_hint(address, bytes));
+}
+
+/* ---- Events and streams ------------------------------------------------ */
+
+cudaError_t cudaEventElapsedTime_v2(float *milliseconds, cudaEvent_t start, cudaEvent_t end);
+CLIENT_EXPORT cudaError_t cudaEventElapsedTime_v2(float *milliseconds, cudaEvent_t start, cudaEvent_t end)
+{
+	return cudaEventElapsedTime(milliseconds, start, end);
+}
+
+/*
+ * cudaStreamGetCaptureInfo in its three shapes. No stream is ever captured, so the status is
+ * all that is filled, and the parameters behind it need not be named.
+ */
+#define CAPTURE_INFO(name, stream_expression)                                                      \
+	cudaError_t name(cudaStream_t stream, enum cudaStreamCaptureStatus *status);               \
+	CLIENT_EXPORT cudaError_t name(cudaStream_t stream, enum cudaStreamCaptureStatus *status)  \
+	{                                                                                          \
+		return cudaStreamIsCapturing(stream_expression, status);                           \
+	}
+CAPTURE_INFO(cudaStreamGetCaptureInfo, stream)
+CAPTURE_INFO(cudaStreamGetCaptureInfo_ptsz, client_per_thread(stream))
+CAPTURE_INFO(cudaStreamGetCaptureInfo_v2, stream)
+CAPTURE_INFO(cudaStreamGetCaptureInfo_v2_ptsz, client_per_thread(stream))
+CAPTURE_INFO(cudaStreamGetCaptureInfo_v3, stream)
+CAPTURE_INFO(cudaStreamGetCaptureInfo_v3_ptsz, client_per_thread(stream))
+
+/* ---- What cudaThread... still means ------------------------------------ */
+
+cudaError_t cudaThreadExit(void);
+CLIENT_EXPORT cudaError_t cudaThreadExit(void)
+{
+	return cudaDeviceReset();
+}
+
+cudaError_t cudaThreadSynchronize(void);
+CLIENT_EXPORT cudaError_t cudaThreadSynchronize(void)
+{
+	return cudaDeviceSynchronize();
+}
+
+cudaError_t cudaThreadSetLimit(enum cudaLimit limit, size_t value);
+CLIENT_EXPORT cudaError_t cudaThreadSetLimit(enum cudaLimit limit, size_t value)
+{
+	return cudaDeviceSetLimit(limit, value);
+}
+
+cudaError_t cudaThreadGetLimit(size_t *value, enum cudaLimit limit);
+CLIENT_EXPORT cudaError_t cudaThreadGetLimit(size_t *value, enum cudaLimit limit)
+{
+	return cudaDeviceGetLimit(value, limit);
+}
+
+cudaError_t cudaThreadSetCacheConfig(enum cudaFuncCache config);
+CLIENT_EXPORT cudaError_t cudaThreadSetCacheConfig(enum cudaFuncCache config)
+{
+	return cudaDeviceSetCacheConfig(config);
+}
+
+cudaError_t cudaThreadGetCacheConfig(enum cudaFuncCache *config);
+CLIENT_EXPORT cudaError_t cudaThreadGetCacheConfig(enum cudaFuncCache *config)
+{
+	return cudaDeviceGetCacheConfig(config);
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* What is libcudart.so.13's own. */
+#include <string.h>
+
+#include "runtime/client/versions.h"
+
+const int client_cudart_version = 13000;
+
+CLIENT_EXPORT cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *prop, int device)
+{
+	cudaError_t error = prop ? client_enter() : cudaErrorInvalidValue;
+
+	if (!error)
+		error = client_device_check(device);
+	return client_result(error ? error : client_device_properties(prop));
+}
+
+CLIENT_EXPORT cudaError_t cudaPointerGetAttributes(struct cudaPointerAttributes *attributes, const void *address)
+{
+	struct client_pointer p;
+	cudaError_t error = attributes ? client_pointer_attributes(address, &p) : cudaErrorInvalidValue;
+
+	if (error)
+		return client_result(error);
+	memset(attributes, 0, sizeof *attributes);
+	attributes->type = p.type;
+	attributes->device = p.device;
+	attributes->devicePointer = p.device_pointer;
+	attributes->hostPointer = p.host_pointer;
+	return cudaSuccess;
+}
+
+static cudaError_t prefetch(const void *address, size_t bytes, cudaStream_t stream)
+{
+	uint32_t number;
+	cudaError_t error = client_managed_hint(address, bytes);
+
+	return client_result(error ? error : client_stream_number(stream, &number));
+}
+
+CLIENT_EXPORT cudaError_t cudaMemPrefetchAsync(const void *address, size_t bytes, struct cudaMemLocation location,
+                                               unsigned int flags, cudaStream_t stream)
+{
+	return prefetch(address, bytes, stream);
+}
+
+cudaError_t cudaMemPrefetchAsync_ptsz(const void *address, size_t bytes, struct cudaMemLocation location,
+                                      unsigned int flags, cudaStream_t stream);
+CLIENT_EXPORT cudaError_t cudaMemPrefetchAsync_ptsz(const void *address, size_t bytes,
+                                                    struct cudaMemLocation location, unsigned int flags,
+                                                    cudaStream_t stream)
+{
+	return prefetch(address, bytes, client_per_thread(stream));
+}
+
+CLIENT_EXPORT cudaError_t cudaMemAdvise(const void *address, size_t bytes, enum cudaMemoryAdvise advice,
+                                        struct cudaMemLocation location)
+{
+	return client_result(client_managed_hint(address, bytes));
+}
+
+/* No stream is ever captured, so there is nothing to fill but the status. */
+static cudaError_t capture_info(cudaStream_t stream, enum cudaStreamCaptureStatus *status)
+{
+	return cudaStreamIsCapturing(stream, status);
+}
+
+cudaError_t cudaStreamGetCaptureInfo(cudaStream_t stream, enum cudaStreamCaptureStatus *status,
+                                     unsigned long long *id, void **graph, const void ***dependencies,
+                                     const void **edges, size_t *count);
+CLIENT_EXPORT cudaError_t cudaStreamGetCaptureInfo(cudaStream_t stream, enum cudaStreamCaptureStatus *status,
+                                                   unsigned long long *id, void **graph,
+                                                   const void ***dependencies, const void **edges, size_t *count)
+{
+	return capture_info(stream, status);
+}
+
+cudaError_t cudaStreamGetCaptureInfo_ptsz(cudaStream_t stream, enum cudaStreamCaptureStatus *status,
+                                          unsigned long long *id, void **graph, const void ***dependencies,
+                                          const void **edges, size_t *count);
+CLIENT_EXPORT cudaError_t cudaStreamGetCaptureInfo_ptsz(cudaStream_t stream, enum cudaStreamCaptureStatus *status,
+                                                        unsigned long long *id, void **graph,
+                                                        const void ***dependencies, const void **edges,
+                                                        size_t *count)
+{
+	return capture_info(client_per_thread(stream), status);
+}
