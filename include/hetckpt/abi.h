@@ -253,8 +253,8 @@ struct hetckpt_cpu_block {
 	uint32_t shared_bytes;  /* 56: both parts */
 	uint32_t dynamic_bytes; /* 60 */
 	char *globals;      /*  64: the module's variables */
-	const char *params; /*  72: parameter buffer, offsets as in the state map; the launch
-	                       record follows at the next multiple of 8 */
+	const char *params; /*  72: parameter buffer, 16-aligned, offsets as in the state map;
+	                       the launch record follows at the next multiple of 8 */
 	const uint32_t *flag;   /* 80: the logical block's copy of the pause flag; never NULL */
 	char *frames;       /*  88: threads * frame_bytes, 64-aligned; like all below only for
 	                       functions with sites */

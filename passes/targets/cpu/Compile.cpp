@@ -131,7 +131,7 @@ Expected<std::unique_ptr<Module>> loadSupport(LLVMContext &Ctx, const DataLayout
   (*M)->setDataLayout(DL);
   for (NamedMDNode &N : make_early_inc_range((*M)->named_metadata()))
     (*M)->eraseNamedMetadata(&N);
-  return std::move(*M);
+  return M;
 }
 
 Error linkSupport(Module &M, std::unique_ptr<Module> Support) {
@@ -212,7 +212,7 @@ Error compile(std::unique_ptr<Module> In, const ModuleLayout &Layout, const Opti
         return F && !F->isDeclaration();
       }))
     return E;
-  SmallVector<Function, 16> Functions;
+  SmallVector<Variant, 16> Functions;
   if (Error E = makeThreads(M, Kernels, Layout, Functions))
     return E;
   if (Error E = linkSupport(M, std::move(*Support)))
@@ -223,7 +223,7 @@ Error compile(std::unique_ptr<Module> In, const ModuleLayout &Layout, const Opti
   Watch.lap("lowering");
 
   Passes P(TM->get());
-  for (Function &F : Functions) {
+  for (Variant &F : Functions) {
     P.clean(*F.Thread);
     auto Sites = findSites(*F.Thread);
     if (!Sites)

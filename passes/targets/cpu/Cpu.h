@@ -45,7 +45,7 @@ struct ModuleLayout {
 enum ContextArg { ArgBlock, ArgX, ArgY, ArgZ, ArgTid, ContextArgs };
 
 /// One variant of a kernel on its way through the steps.
-struct Function {
+struct Variant {
   std::string Name;
   llvm::Function *Thread = nullptr; ///< i32 (context): runs one thread
   llvm::Function *Run = nullptr;    ///< hetckpt_cpu_function.run
@@ -83,7 +83,7 @@ bool isEnd(llvm::StringRef Callee);
 /// Makes the thread function of each kernel: parameters loaded from the block's buffer,
 /// everything that waits or ends the thread inlined. The kernels themselves go.
 llvm::Error makeThreads(llvm::Module &M, llvm::ArrayRef<llvm::Function *> Kernels,
-                        const ModuleLayout &Layout, llvm::SmallVectorImpl<Function> &Out);
+                        const ModuleLayout &Layout, llvm::SmallVectorImpl<Variant> &Out);
 
 // Waits.cpp
 /// A call at which a thread waits.
@@ -104,14 +104,14 @@ llvm::Expected<llvm::SmallVector<Site, 8>> findSites(llvm::Function &Thread);
 
 // Split.cpp
 /// Turns F.Thread into i32 (context, i32 site) that runs from one site to the next.
-llvm::Error splitAtSites(Function &F, llvm::ArrayRef<Site> Sites);
+llvm::Error splitAtSites(Variant &F, llvm::ArrayRef<Site> Sites);
 
 // Threads.cpp
 /// Makes F.Run from F.Thread.
-void makeRun(Function &F);
+void makeRun(Variant &F);
 
 // Table.cpp
-void emitTable(llvm::Module &M, llvm::ArrayRef<Function> Functions);
+void emitTable(llvm::Module &M, llvm::ArrayRef<Variant> Functions);
 
 // Block.cpp
 /// Loads a field of the struct hetckpt_cpu_block B that does not change during run().

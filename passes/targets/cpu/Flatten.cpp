@@ -21,12 +21,14 @@
 
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/SmallPtrSet.h"
+#include "llvm/IR/AttributeMask.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/DebugInfo.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/Instructions.h"
 #include "llvm/IR/Intrinsics.h"
+#include "llvm/IR/NoFolder.h"
 #include "llvm/Transforms/Utils/Cloning.h"
 #include "llvm/Transforms/Utils/ValueMapper.h"
 #include <cstddef>
@@ -94,7 +96,7 @@ public:
     Out->setDataLayout(TM.createDataLayout());
   }
 
-  Error run(SmallVectorImpl<Function *> &Kernels);
+  Error run(SmallVectorImpl<llvm::Function *> &Kernels);
   std::unique_ptr<Module> Out;
 
 private:
@@ -531,7 +533,7 @@ Expected<std::unique_ptr<Module>> flatten(Module &In, const ModuleLayout &Layout
                                           SmallVectorImpl<llvm::Function *> &Kernels) {
   Flattener F(In, Layout, TM);
   if (Error E = F.run(Kernels))
-    return std::move(E);
+    return E;
   return std::move(F.Out);
 }
 

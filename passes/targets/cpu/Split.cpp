@@ -42,7 +42,7 @@ constexpr unsigned RematLimit = 10; // instructions to compute a value again
 
 class Splitter {
 public:
-  Splitter(Function &Out, ArrayRef<Site> Sites)
+  Splitter(Variant &Out, ArrayRef<Site> Sites)
       : Out(Out), F(*Out.Thread), Sites(Sites), DL(F.getParent()->getDataLayout()),
         Ctx(F.getContext()) {}
 
@@ -71,7 +71,7 @@ private:
   Error layOut();
   void dispatch();
 
-  Function &Out;
+  Variant &Out;
   llvm::Function &F;
   ArrayRef<Site> Sites;
   const DataLayout &DL;
@@ -453,7 +453,7 @@ Error Splitter::run() {
 }
 
 /// The constant part of the sites, for the runtime.
-GlobalVariable *siteTable(Module &M, const Function &F, ArrayRef<Site> Sites) {
+GlobalVariable *siteTable(Module &M, const Variant &F, ArrayRef<Site> Sites) {
   Type *I32 = Type::getInt32Ty(M.getContext());
   StructType *T = StructType::get(I32, I32, I32, I32, I32, I32);
   SmallVector<Constant *, 16> Rows;
@@ -479,7 +479,7 @@ GlobalVariable *siteTable(Module &M, const Function &F, ArrayRef<Site> Sites) {
 
 } // namespace
 
-Error splitAtSites(Function &F, ArrayRef<Site> Sites) {
+Error splitAtSites(Variant &F, ArrayRef<Site> Sites) {
   static_assert(sizeof(hetckpt_cpu_site) == 24);
   F.SiteCount = Sites.size();
   // The table first: splitting erases the calls, and with them constant operands' users.

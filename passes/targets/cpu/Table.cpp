@@ -14,14 +14,14 @@ namespace hetckpt::cpu {
 
 static_assert(sizeof(hetckpt_cpu_function) == 40 && sizeof(hetckpt_cpu_module) == 16);
 
-void emitTable(Module &M, ArrayRef<Function> Functions) {
+void emitTable(Module &M, ArrayRef<Variant> Functions) {
   LLVMContext &C = M.getContext();
   Type *I32 = Type::getInt32Ty(C);
   auto *Ptr = PointerType::get(C, 0);
   StructType *Row = StructType::get(Ptr, Ptr, Ptr, I32, I32, I32, I32);
   auto Number = [&](uint32_t N) { return ConstantInt::get(I32, N); };
   SmallVector<Constant *, 32> Rows;
-  for (const Function &F : Functions) {
+  for (const Variant &F : Functions) {
     Constant *Text = ConstantDataArray::getString(C, F.Name);
     auto *Name = new GlobalVariable(M, Text->getType(), true, GlobalValue::PrivateLinkage, Text,
                                     "__hetckpt_name");

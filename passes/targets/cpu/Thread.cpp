@@ -286,7 +286,7 @@ StringRef originalName(StringRef Name) {
 } // namespace
 
 Error makeThreads(Module &M, ArrayRef<llvm::Function *> Kernels, const ModuleLayout &Layout,
-                  SmallVectorImpl<Function> &Out) {
+                  SmallVectorImpl<Variant> &Out) {
   MustInline Inliner(M);
   for (llvm::Function &F : M)
     if (Inliner.waits(&F) && F.hasAddressTaken())
@@ -295,7 +295,7 @@ Error makeThreads(Module &M, ArrayRef<llvm::Function *> Kernels, const ModuleLay
   LLVMContext &C = M.getContext();
   Type *I32 = Type::getInt32Ty(C);
   for (llvm::Function *K : Kernels) {
-    Function F;
+    Variant F;
     F.Name = K->getName().str();
     auto It = Layout.Kernels.find(originalName(F.Name));
     const KernelLayout *KL = It == Layout.Kernels.end() ? nullptr : &It->second;
@@ -314,6 +314,13 @@ Error makeThreads(Module &M, ArrayRef<llvm::Function *> Kernels, const ModuleLay
     Value *Params = loadField(B, F.Thread->getArg(ArgBlock), offsetof(hetckpt_cpu_block, params),
                               B.getPtrTy(), "params");
     Args.append(loadParams(B, *K, Params, KL, F.ParamBytes));
+    // So that loads of parameters may leave conditional code and loops.
+    if (F.ParamBytes)
+      cast<LoadInst>(Params)->setMetadata(
+          LLVMContext::MD_dereferenceable,
+          MDNode::get(C, ConstantAsMetadata::get(B.getInt64(F.ParamBytes))));
+    cast<LoadInst>(Params)->setMetadata(
+        LLVMContext::MD_align, MDNode::get(C, ConstantAsMetadata::get(B.getInt64(16))));
     CallInst *Call = B.CreateCall(K, Args);
     B.CreateRet(B.getInt32(HETCKPT_CPU_ENDED));
     InlineFunctionInfo Info;

@@ -61,6 +61,8 @@ llvm::Function *makeLoop(llvm::Function &Body, const Twine &Name, bool HasSites)
   F->addFnAttr(Attribute::NoUnwind);
   Argument *Block = F->getArg(0), *First = F->getArg(1), *Count = F->getArg(2);
   Block->setName("block");
+  Block->addAttr(Attribute::getWithDereferenceableBytes(C, sizeof(hetckpt_cpu_block)));
+  Block->addAttr(Attribute::getWithAlignment(C, Align(8)));
   First->setName("first");
   Count->setName("count");
 
@@ -95,13 +97,16 @@ llvm::Function *makeLoop(llvm::Function &Body, const Twine &Name, bool HasSites)
   Value *Base = B.CreateMul(R, Nx, "base", true, true);
   Value *Stop = B.CreateAdd(Base, Nx, "stop", true, true);
   Stop = B.CreateBinaryIntrinsic(Intrinsic::umin, Stop, End);
-  Value *X0 = B.CreateSub(Begin, Base, "x0", true, true);
-  Value *X1 = B.CreateSub(Stop, Base, "x1", true, true);
+  // 64 bits wide from the start: addresses need it so, and the trip count is plain.
+  Type *I64 = B.getInt64Ty();
+  Value *X0 = B.CreateZExt(B.CreateSub(Begin, Base, "", true, true), I64, "x0");
+  Value *X1 = B.CreateZExt(B.CreateSub(Stop, Base, "", true, true), I64, "x1");
   B.CreateBr(Thread);
 
   B.SetInsertPoint(Thread);
-  PHINode *X = B.CreatePHI(I32, 2, "x");
-  X->addIncoming(X0, Row);
+  PHINode *X64 = B.CreatePHI(I64, 2, "x64");
+  X64->addIncoming(X0, Row);
+  Value *X = B.CreateTrunc(X64, I32, "x", true, true);
   Value *Tid = B.CreateAdd(Base, X, "tid", true, true);
   CallInst *Call = B.CreateCall(&Body, {Block, X, Y, Z, Tid});
   if (HasSites) {
@@ -112,8 +117,8 @@ llvm::Function *makeLoop(llvm::Function &Body, const Twine &Name, bool HasSites)
   }
 
   B.SetInsertPoint(Next);
-  Value *XN = B.CreateAdd(X, B.getInt32(1), "x.next", true, true);
-  X->addIncoming(XN, Next);
+  Value *XN = B.CreateAdd(X64, B.getInt64(1), "x.next", true, true);
+  X64->addIncoming(XN, Next);
   BranchInst *Latch = B.CreateCondBr(B.CreateICmpULT(XN, X1), Thread, RowEnd);
 
   B.SetInsertPoint(RowEnd);
@@ -158,7 +163,7 @@ llvm::Function *specialise(llvm::Function &Step, uint32_t Site) {
 
 } // namespace
 
-void makeRun(Function &F) {
+void makeRun(Variant &F) {
   llvm::Function &Thread = *F.Thread;
   Module &M = *Thread.getParent();
   LLVMContext &C = M.getContext();

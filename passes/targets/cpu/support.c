@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * support.c - the vocabulary's functions on a CPU.
+ *
+ * Compiled to LLVM bitcode for plain x86-64 and linked into every translated module,
+ * which optimises it for its own machine. Freestanding: what is used of libm is
+ * declared below. Names are those of docs/portable-image.md; __hetckpt_cpu_* take the
+ * block in front.
+ *
+ * support_float.h has rounding modes, conversions and approximate instructions,
+ * support_bits.h operations on bits and bytes.
+ */
+#include <hetckpt/abi.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FN(name) __hetckpt_nvvm_##name
+
+#include "support_bits.h"
+#include "support_float.h"
+
+/* ---- Services of the runtime ------------------------------------------- */
+
+int32_t __hetckpt_cpu_vprintf(struct hetckpt_cpu_block *b, const char *format, const void *arguments);
+int32_t __hetckpt_cpu_vprintf(struct hetckpt_cpu_block *b, const char *format, const void *arguments)
+{
+	return b->services->print(b, format, arguments);
+}
+
+void __hetckpt_cpu_assertfail(struct hetckpt_cpu_block *b, uint32_t tid, const char *message,
+			      const char *file, uint32_t line, const char *function,
+			      uint64_t charsize);
+void __hetckpt_cpu_assertfail(struct hetckpt_cpu_block *b, uint32_t tid, const char *message,
+			      const char *file, uint32_t line, const char *function,
+			      uint64_t charsize)
+{
+	(void)charsize;
+	b->services->assertfail(b, tid, message, file, line, function);
+}
+
+/* ---- Where a pointer points to ------------------------------------------
+ * Global memory is the arena and the page-locked window (docs/sessions.md), constants
+ * of the compiler lie in this module, and the rest is some thread's own.
+ */
+#define ARENA_FIRST 0x200000000000ull
+#define ARENA_END 0x300000000000ull
+#define PINNED_FIRST 0x1f0000000000ull
+#define PINNED_END 0x200000000000ull
+
+/* From the linker: this module. */
+extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+extern const char _end[] __attribute__((visibility("hidden")));
+
+bool __hetckpt_cpu_is_shared(struct hetckpt_cpu_block *b, const void *p);
+bool __hetckpt_cpu_is_shared(struct hetckpt_cpu_block *b, const void *p)
+{
+	return (uintptr_t)p - (uintptr_t)b->shared < b->shared_bytes;
+}
+
+bool __hetckpt_cpu_is_global(struct hetckpt_cpu_block *b, const void *p);
+bool __hetckpt_cpu_is_global(struct hetckpt_cpu_block *b, const void *p)
+{
+	uintptr_t a = (uintptr_t)p;
+
+	(void)b;
+	_Static_assert(PINNED_END == ARENA_FIRST, "one range");
+	return a - PINNED_FIRST < ARENA_END - PINNED_FIRST;
+}
+
+bool __hetckpt_cpu_is_constant(struct hetckpt_cpu_block *b, const void *p);
+bool __hetckpt_cpu_is_constant(struct hetckpt_cpu_block *b, const void *p)
+{
+	(void)b;
+	return (uintptr_t)p - (uintptr_t)__ehdr_start < (uintptr_t)_end - (uintptr_t)__ehdr_start;
+}
+
+bool __hetckpt_cpu_is_private(struct hetckpt_cpu_block *b, const void *p);
+bool __hetckpt_cpu_is_private(struct hetckpt_cpu_block *b, const void *p)
+{
+	return p && !__hetckpt_cpu_is_shared(b, p) && !__hetckpt_cpu_is_global(b, p) &&
+	       !__hetckpt_cpu_is_constant(b, p);
+}
+
+/* ---- Time ---------------------------------------------------------------- */
+
+struct timespec_ { long sec, nsec; };
+int clock_gettime(int clock, struct timespec_ *t);
+
+int64_t __hetckpt_clock64(void);
+int64_t __hetckpt_clock64(void)
+{
+	return (int64_t)__builtin_ia32_rdtsc();
+}
+
+int32_t __hetckpt_clock(void);
+int32_t __hetckpt_clock(void)
+{
+	return (int32_t)__builtin_ia32_rdtsc();
+}
+
+int64_t __hetckpt_globaltimer(void);
+int64_t __hetckpt_globaltimer(void)
+{
+	struct timespec_ t = {0, 0};
+
+	clock_gettime(0, &t);
+	return t.sec * 1000000000l + t.nsec;
+}
