@@ -19,6 +19,9 @@ inline constexpr llvm::StringLiteral IsShared = "__hetckpt_is_shared";
 inline constexpr llvm::StringLiteral IsPrivate = "__hetckpt_is_private";
 inline constexpr llvm::StringLiteral SharedPrefix = "__hetckpt_shared_";
 inline constexpr llvm::StringLiteral DynamicShared = "__hetckpt_dynamic_shared";
+/// Metadata on a poll at the end of a strip: a target may read the flag when the
+/// strip begins.
+inline constexpr llvm::StringLiteral PollAhead = "hetckpt.ahead";
 /// Inside variants until they are finished: the logical block id and grid.
 inline constexpr llvm::StringLiteral LogicalBlock[3] = {
     "__hetckpt_logical_ctaid_x", "__hetckpt_logical_ctaid_y",

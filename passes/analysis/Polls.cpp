@@ -15,6 +15,8 @@ const char *pollKindName(PollKind K) {
   switch (K) {
   case PollKind::Strip:
     return "strip";
+  case PollKind::Lockstep:
+    return "lockstep";
   case PollKind::Fuel:
     return "fuel";
   case PollKind::Wait:
@@ -109,19 +111,34 @@ std::optional<CountedLoop> matchCountedLoop(const Loop &L) {
     if (!Add || (Add->getOpcode() != Instruction::Add &&
                  Add->getOpcode() != Instruction::Sub))
       continue;
-    auto *Step = dyn_cast<ConstantInt>(Add->getOperand(1));
-    if (Add->getOperand(0) != &Phi || !Step || Step->getBitWidth() > 64)
+    Value *By = Add->getOperand(1);
+    if (By == &Phi && Add->isCommutative())
+      By = Add->getOperand(0);
+    else if (Add->getOperand(0) != &Phi)
       continue;
+    if (auto *Step = dyn_cast<ConstantInt>(By); Step && Step->getBitWidth() <= 64) {
+      C.Step = Step->getSExtValue();
+      if (Add->getOpcode() == Instruction::Sub)
+        C.Step = -C.Step;
+      if (C.Step == 0 || C.Step > (1 << 20) || C.Step < -(1 << 20))
+        continue;
+    } else if (L.isLoopInvariant(By) && Add->getOpcode() == Instruction::Add &&
+               By->getType()->getIntegerBitWidth() <= 64) {
+      C.VariableStep = By; // a grid-stride loop
+    } else {
+      continue;
+    }
     C.Counter = &Phi;
     C.Start = Phi.getIncomingValueForBlock(L.getLoopPreheader());
     C.ComparesNext = C.Compared != &Phi;
-    C.Step = Step->getSExtValue();
-    if (Add->getOpcode() == Instruction::Sub)
-      C.Step = -C.Step;
     break;
   }
-  if (!C.Counter || C.Step == 0 || C.Step > (1 << 20) || C.Step < -(1 << 20))
+  if (!C.Counter)
     return std::nullopt;
+  if (C.VariableStep)
+    return C.Stay == CmpInst::ICMP_SLT || C.Stay == CmpInst::ICMP_ULT
+               ? std::optional(C)
+               : std::nullopt;
   switch (C.Stay) {
   case CmpInst::ICMP_NE:
     return C;
@@ -136,6 +153,45 @@ std::optional<CountedLoop> matchCountedLoop(const Loop &L) {
   }
 }
 
+std::optional<LockstepRegion> findLockstepRegion(const Loop &L, LoopInfo &LI,
+                                                 DominatorTree &DT,
+                                                 const Uniformity &U) {
+  BasicBlock *Pre = L.getLoopPreheader(), *Exit = L.getUniqueExitBlock();
+  const Loop *Parent = L.getParentLoop();
+  if (!Pre || !Exit || L.getExitingBlock() != L.getLoopLatch() ||
+      !L.hasDedicatedExits())
+    return std::nullopt;
+  BasicBlock *Together = Pre;
+  while (!U.isUniformPoint(Together)) {
+    auto *Up = DT.getNode(Together)->getIDom();
+    if (!Up || LI.getLoopFor(Up->getBlock()) != Parent)
+      return std::nullopt;
+    Together = Up->getBlock();
+  }
+  LockstepRegion R;
+  SmallPtrSet<BasicBlock *, 8> Seen;
+  SmallVector<BasicBlock *, 8> Work{Pre};
+  while (!Work.empty()) {
+    BasicBlock *BB = Work.pop_back_val();
+    if (!Seen.insert(BB).second)
+      continue;
+    R.Blocks.push_back(BB);
+    if (LI.getLoopFor(BB) != Parent || (BB != Together && U.synchronises(BB)))
+      return std::nullopt;
+    if (BB != Together)
+      append_range(Work, predecessors(BB));
+  }
+  for (BasicBlock *BB : R.Blocks)
+    for (BasicBlock *Succ : successors(BB)) {
+      if (Seen.count(Succ) || Succ == L.getHeader())
+        continue;
+      if (Parent && Succ == Parent->getHeader())
+        return std::nullopt;
+      R.Bypass.push_back({BB, Succ});
+    }
+  return R;
+}
+
 namespace {
 
 /// Iterations that a loop of unknown length is taken to have.
@@ -143,9 +199,9 @@ constexpr uint64_t GuessedTrip = 64;
 
 class Planner {
 public:
-  Planner(Scope S, LoopInfo &LI, ScalarEvolution &SE, const Uniformity &U,
-          const BlockFrequencyInfo &BFI, PollPlan &Plan)
-      : S(S), LI(LI), SE(SE), U(U), BFI(BFI), Plan(Plan) {}
+  Planner(Scope S, LoopInfo &LI, DominatorTree &DT, ScalarEvolution &SE,
+          const Uniformity &U, const BlockFrequencyInfo &BFI, PollPlan &Plan)
+      : S(S), LI(LI), DT(DT), SE(SE), U(U), BFI(BFI), Plan(Plan) {}
 
   struct Cost {
     bool Known;     ///< the loop polls nowhere and always takes Nanoseconds
@@ -161,6 +217,7 @@ private:
 
   Scope S;
   LoopInfo &LI;
+  DominatorTree &DT;
   ScalarEvolution &SE;
   const Uniformity &U;
   const BlockFrequencyInfo &BFI;
@@ -210,10 +267,15 @@ Planner::Cost Planner::visit(Loop *L) {
   }
 
   uint64_t Trip = SE.getSmallConstantTripCount(L);
+  if (!Trip)
+    Trip = SE.getSmallConstantMaxTripCount(L); // the rest of an unrolled loop
   if (!PollStride && AllKnown && Trip && Trip * Iteration <= Interval / 2)
     return {true, Trip * Iteration};
 
-  if (!Shape || !Uniform) {
+  auto Counted = Shape ? matchCountedLoop(*L) : std::nullopt;
+  bool CanLockstep = !Uniform && AllKnown && Counted && S != Scope::Thread &&
+                     findLockstepRegion(*L, LI, DT, U);
+  if (!Uniform && !CanLockstep) {
     if (!Trip || Trip * Iteration > Interval / 2)
       miss(L, Shape ? std::string("the threads of the ") + scopeName(S) +
                           " are not together in it"
@@ -221,21 +283,21 @@ Planner::Cost Planner::visit(Loop *L) {
     return {AllKnown, (Trip ? Trip : GuessedTrip) * Iteration};
   }
 
-  auto Counted = matchCountedLoop(*L);
   if (Counted)
-    P.UniformTrip = S == Scope::Thread ||
-                    (U.isUniform(Counted->Bound) && U.isUniform(Counted->Start));
+    P.UniformTrip = S == Scope::Thread || CanLockstep ||
+                    (U.isUniform(Counted->Bound) && U.isUniform(Counted->Start) &&
+                     (!Counted->VariableStep || U.isUniform(Counted->VariableStep)));
   if (AllKnown && Counted) {
-    P.Kind = PollKind::Strip;
+    P.Kind = CanLockstep ? PollKind::Lockstep : PollKind::Strip;
     P.Stride = PollStride ? unsigned(PollStride)
                           : std::max<uint64_t>(Interval / Iteration, 1);
     // Bounds are computed in the counter's type: keep stride * step far from
     // its range.
     unsigned Bits = Counted->Counter->getType()->getIntegerBitWidth();
-    uint64_t Largest = Bits >= 32 ? (1u << 30) : (1u << (Bits / 2));
+    uint64_t Largest = Bits >= 32 ? (1u << 29) : (1u << (Bits / 2));
     uint64_t Step = Counted->Step < 0 ? -Counted->Step : Counted->Step;
-    P.Stride = std::clamp<uint64_t>(P.Stride, 1,
-                                    std::max<uint64_t>(Largest / Step, 1));
+    P.Stride = std::clamp<uint64_t>(
+        P.Stride, 1, std::max<uint64_t>(Largest / std::max<uint64_t>(Step, 1), 1));
   } else {
     P.Kind = PollKind::Fuel;
   }
@@ -245,12 +307,12 @@ Planner::Cost Planner::visit(Loop *L) {
 
 } // namespace
 
-PollPlan planPolls(Function &F, Scope S, LoopInfo &LI, ScalarEvolution &SE,
-                   const Uniformity &U) {
+PollPlan planPolls(Function &F, Scope S, LoopInfo &LI, DominatorTree &DT,
+                   ScalarEvolution &SE, const Uniformity &U) {
   PollPlan Plan;
   BranchProbabilityInfo BPI(F, LI);
   BlockFrequencyInfo BFI(F, BPI, LI);
-  Planner Walk(S, LI, SE, U, BFI, Plan);
+  Planner Walk(S, LI, DT, SE, U, BFI, Plan);
   for (Loop *L : LI)
     Walk.visit(L);
   if (Plan.WaitsApart)

@@ -19,6 +19,7 @@ namespace hetckpt {
 
 enum class PollKind {
   Strip, ///< strip-mined: poll after Stride iterations
+  Lockstep, ///< strip-mined, with all threads of the scope in the same strip
   Fuel,  ///< at the back edge, when the account is empty
   Wait   ///< at each back edge: the loop waits on memory
 };
@@ -28,7 +29,7 @@ const char *pollKindName(PollKind K);
 struct LoopPlan {
   llvm::BasicBlock *Header = nullptr;
   PollKind Kind = PollKind::Fuel;
-  uint64_t Stride = 0;          ///< iterations, Strip only
+  uint64_t Stride = 0;          ///< iterations; Strip and Lockstep
   uint64_t CostPerIteration = 0; ///< estimated nanoseconds
   bool PaysFuel = false;        ///< a loop around it keeps an account
   bool UniformTrip = true;      ///< its trip count is the same in all the scope
@@ -54,7 +55,8 @@ struct PollPlan {
 
 /// F: a kernel with all calls inlined and loops in simplified form.
 PollPlan planPolls(llvm::Function &F, Scope S, llvm::LoopInfo &LI,
-                   llvm::ScalarEvolution &SE, const Uniformity &U);
+                   llvm::DominatorTree &DT, llvm::ScalarEvolution &SE,
+                   const Uniformity &U);
 
 /// A loop whose latch leaves it by comparing its counter with a bound.
 struct CountedLoop {
@@ -64,12 +66,28 @@ struct CountedLoop {
   llvm::Value *Bound = nullptr;     ///< loop-invariant
   llvm::ICmpInst *Compare = nullptr;
   llvm::BranchInst *Exit = nullptr;
-  int64_t Step = 0;
+  int64_t Step = 0;                 ///< constant step, or 0
+  llvm::Value *VariableStep = nullptr; ///< else: loop-invariant, taken as positive
   /// The loop goes on while (Compared Stay Bound).
   llvm::CmpInst::Predicate Stay = llvm::CmpInst::BAD_ICMP_PREDICATE;
   bool ComparesNext = false; ///< Compared is the counter after its step
 };
 
 std::optional<CountedLoop> matchCountedLoop(const llvm::Loop &L);
+
+/// What lies between the last point before a loop where the scope is together and the
+/// loop.
+struct LockstepRegion {
+  llvm::SmallVector<llvm::BasicBlock *, 4> Blocks; ///< with that point and the preheader
+  /// Edges that leave it without entering the loop.
+  llvm::SmallVector<std::pair<llvm::BasicBlock *, llvm::BasicBlock *>, 4> Bypass;
+};
+
+/// The region before L, if L leaves at its latch only and nothing in the way stops all
+/// threads from being led through it together.
+std::optional<LockstepRegion> findLockstepRegion(const llvm::Loop &L,
+                                                 llvm::LoopInfo &LI,
+                                                 llvm::DominatorTree &DT,
+                                                 const Uniformity &U);
 
 } // namespace hetckpt

@@ -89,7 +89,7 @@ void printPolls(Function &F, raw_ostream &OS) {
     OS << "  loop at ";
     P.Header->printAsOperand(OS, false);
     OS << " depth " << P.Depth << ": " << pollKindName(P.Kind);
-    if (P.Kind == PollKind::Strip)
+    if (P.Stride)
       OS << " every " << P.Stride << " iterations";
     OS << ", " << P.CostPerIteration << " ns an iteration";
     OS << (P.PaysFuel ? ", pays fuel" : "") << (P.UniformTrip ? "" : ", trips differ")

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "analysis/Uniformity.h"
+#include "Names.h"
 #include "analysis/Scope.h"
 #include "llvm/Analysis/PostDominators.h"
 #include "llvm/IR/CFG.h"
@@ -10,12 +11,24 @@ using namespace llvm;
 
 namespace hetckpt {
 
+/// Polls give all threads of the scope the same answer.
+static bool isPoll(const CallBase &Call) {
+  const Function *Callee = Call.getCalledFunction();
+  return Callee && (Callee->getName() == names::PollBlock ||
+                    Callee->getName() == names::PollWarp ||
+                    Callee->getName() == names::PollEntry);
+}
+
 Uniformity::Uniformity(Function &F, Scope S, LoopInfo &LI, DominatorTree &DT)
     : F(F), S(S), LI(LI), DT(DT) {
   for (Instruction &I : instructions(F)) {
     auto *Call = dyn_cast<CallBase>(&I);
     if (!Call)
       continue;
+    if (isPoll(*Call)) {
+      Syncs.insert(I.getParent());
+      continue;
+    }
     switch (classifyCall(*Call)) {
     case Op::BlockBarrier:
       Syncs.insert(I.getParent());
@@ -57,7 +70,7 @@ bool Uniformity::isSource(const Instruction &I) const {
       isa<VAArgInst>(I))
     return true;
   auto *Call = dyn_cast<CallBase>(&I);
-  if (!Call)
+  if (!Call || isPoll(*Call))
     return false;
   switch (classifyCall(*Call)) {
   case Op::ThreadId:

@@ -33,6 +33,9 @@ public:
   /// so that all threads are in the same iteration.
   bool isSynchronised(const llvm::Loop *L) const;
 
+  /// True if BB holds a barrier or warp operation of any kind.
+  bool synchronises(const llvm::BasicBlock *BB) const { return AnySync.count(BB); }
+
 private:
   bool isSync(const llvm::BasicBlock *BB) const { return Syncs.count(BB); }
   bool isSource(const llvm::Instruction &I) const;

@@ -108,42 +108,45 @@ Value *FrameCode::slotAddress(IRBuilder<> &B, Value *Group, unsigned Class,
 
 // ---- Pointers ---------------------------------------------------------------
 
+// Shared memory is smaller than 4 GiB everywhere: its addresses are handled in 32 bits,
+// so that no upper half is kept alive in the loops for the sake of parking.
+
 Value *FrameCode::sharedOffset(IRBuilder<> &B, Value *P) {
   // The target puts dynamic shared memory behind the static structure, at an
   // alignment of its own; in normal form it starts at the static size padded to 16.
-  Type *I64 = B.getInt64Ty();
-  Value *A = B.CreatePtrToInt(P, I64);
-  Value *Static = nullptr, *Dynamic = nullptr;
+  Type *I32 = B.getInt32Ty();
+  Value *A = B.CreatePtrToInt(P, I32);
+  Value *Static = nullptr, *Dynamic = nullptr, *Begin = nullptr;
   if (K.Shared)
-    Static = B.CreateSub(A, B.CreatePtrToInt(K.Shared, I64));
-  if (K.DynamicShared)
-    Dynamic = B.CreateAdd(
-        B.CreateSub(A, B.CreatePtrToInt(K.DynamicShared, I64)),
-        B.getInt64(alignTo(K.SharedBytes, 16)));
+    Static = B.CreateSub(A, B.CreatePtrToInt(K.Shared, I32));
+  if (K.DynamicShared) {
+    Begin = B.CreatePtrToInt(K.DynamicShared, I32);
+    Dynamic = B.CreateAdd(B.CreateSub(A, Begin),
+                          B.getInt32(alignTo(K.SharedBytes, 16)));
+  }
+  Value *Offset = A;
   if (Static && Dynamic)
-    return B.CreateSelect(
-        B.CreateICmpUGE(A, B.CreatePtrToInt(K.DynamicShared, I64)), Dynamic,
-        Static);
-  if (Static)
-    return Static;
-  return Dynamic ? Dynamic : A;
+    Offset = B.CreateSelect(B.CreateICmpUGE(A, Begin), Dynamic, Static);
+  else if (Static || Dynamic)
+    Offset = Static ? Static : Dynamic;
+  return B.CreateZExt(Offset, B.getInt64Ty());
 }
 
-Value *FrameCode::sharedAddress(IRBuilder<> &B, Value *Offset) {
-  Type *I64 = B.getInt64Ty();
-  uint64_t Padded = alignTo(K.SharedBytes, 16);
+Value *FrameCode::sharedAddress(IRBuilder<> &B, Value *Bits) {
+  Type *I32 = B.getInt32Ty();
+  uint32_t Padded = alignTo(K.SharedBytes, 16);
+  Value *Offset = B.CreateTrunc(Bits, I32);
   Value *Static = nullptr, *Dynamic = nullptr;
   if (K.Shared)
-    Static = B.CreateAdd(Offset, B.CreatePtrToInt(K.Shared, I64));
+    Static = B.CreateGEP(B.getInt8Ty(), K.Shared, Offset);
   if (K.DynamicShared)
-    Dynamic = B.CreateAdd(B.CreateSub(Offset, B.getInt64(Padded)),
-                          B.CreatePtrToInt(K.DynamicShared, I64));
-  Value *A = Offset;
+    Dynamic = B.CreateGEP(B.getInt8Ty(), K.DynamicShared,
+                          B.CreateSub(Offset, B.getInt32(Padded)));
   if (Static && Dynamic)
-    A = B.CreateSelect(B.CreateICmpUGE(Offset, B.getInt64(Padded)), Dynamic, Static);
-  else if (Static || Dynamic)
-    A = Static ? Static : Dynamic;
-  return B.CreateIntToPtr(A, PointerType::get(B.getContext(), 3));
+    return B.CreateSelect(B.CreateICmpUGE(Offset, B.getInt32(Padded)), Dynamic, Static);
+  if (Static || Dynamic)
+    return Static ? Static : Dynamic;
+  return B.CreateIntToPtr(Bits, PointerType::get(B.getContext(), 3));
 }
 
 /// (object, offset) of a generic pointer into private memory, tagged.

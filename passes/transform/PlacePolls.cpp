@@ -13,6 +13,7 @@
 #include "Names.h"
 #include "Options.h"
 #include "analysis/Waits.h"
+#include "transform/Lockstep.h"
 #include "transform/StripMine.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/MDBuilder.h"
@@ -90,6 +91,8 @@ BasicBlock *Placer::addSafepoint(BasicBlock *From, BasicBlock *To,
   IRBuilder<> B(At);
   B.SetCurrentDebugLocation(P.Loc);
   CallInst *Flag = B.CreateCall(Poll, {Launch}, "poll");
+  if (P.Stride)
+    Flag->setMetadata(names::PollAhead, MDNode::get(F.getContext(), {}));
   if (*K.PauseScope != Scope::Thread)
     Flag->setConvergent();
   Value *Must = B.CreateICmpNE(Flag, B.getInt32(0));
@@ -128,37 +131,39 @@ void Placer::addFuelPoll(BasicBlock *Latch, BasicBlock *Header,
   addSafepoint(Back, Header, P, "loop");
 }
 
-void placePolls(Kernel &K, Function &F, Value *Launch, const PollPlan &Plan,
-                LoopInfo &LI, DominatorTree &DT) {
+void placePolls(Kernel &K, Function &F, Value *Launch, const PollPlan &Plan) {
+  DominatorTree DT(F);
   Placer Place(K, F, Launch);
   if (Plan.UsesFuel) {
     IRBuilder<> B(&*F.getEntryBlock().getFirstNonPHIOrDbgOrAlloca());
     Place.Fuel = B.CreateAlloca(B.getInt32Ty(), nullptr, "fuel");
     Place.refill(B);
   }
-  // Match every loop before any is changed: names of blocks stay, edges do not.
-  struct Work {
-    const LoopPlan *Plan;
-    Loop *L;
-    BasicBlock *Latch;
-    std::optional<CountedLoop> Counted;
-  };
-  SmallVector<Work, 8> Todo;
+  // Inner loops come first. Each step changes edges, so loops are found anew.
   for (const LoopPlan &P : Plan.Loops) {
+    DT.recalculate(F);
+    LoopInfo LI(DT);
     Loop *L = LI.getLoopFor(P.Header);
-    Todo.push_back({&P, L, L->getLoopLatch(),
-                    P.Kind == PollKind::Strip ? matchCountedLoop(*L)
-                                              : std::nullopt});
-  }
-  for (Work &W : Todo) {
-    const LoopPlan &P = *W.Plan;
     switch (P.Kind) {
-    case PollKind::Strip: {
-      StripMined R = stripMine(*W.L, *W.Counted, P.Stride);
+    case PollKind::Strip:
+    case PollKind::Lockstep: {
+      std::optional<CountedLoop> Counted = matchCountedLoop(*L);
+      StripMined R;
+      if (P.Kind == PollKind::Lockstep) {
+        Uniformity U(F, *K.PauseScope, LI, DT);
+        auto Region = findLockstepRegion(*L, LI, DT, U);
+        if (!Counted || !Region)
+          continue;
+        R = lockstepStripMine(*L, *Counted, P.Stride, *K.PauseScope, *Region, DT);
+      } else {
+        if (!Counted)
+          continue;
+        R = stripMine(*L, *Counted, P.Stride);
+      }
       if (P.PaysFuel) {
         IRBuilder<> B(R.Strip->getTerminator());
         uint64_t Cost = std::min<uint64_t>(P.CostPerIteration, 1u << 20);
-        uint64_t Most = std::min<uint64_t>(Cost * P.Stride, 1u << 30);
+        uint64_t Most = std::min<uint64_t>(Cost * P.Stride, 1u << 29);
         Value *Price = P.UniformTrip
                            ? B.CreateMul(R.Iterations, B.getInt32(Cost))
                            : cast<Value>(B.getInt32(Most / 2));
@@ -172,12 +177,11 @@ void placePolls(Kernel &K, Function &F, Value *Launch, const PollPlan &Plan,
       break;
     }
     case PollKind::Fuel:
-      Place.addFuelPoll(W.Latch, P.Header, P);
+      Place.addFuelPoll(L->getLoopLatch(), P.Header, P);
       break;
-    case PollKind::Wait: {
-      Place.addSafepoint(W.Latch, P.Header, P, "wait");
+    case PollKind::Wait:
+      Place.addSafepoint(L->getLoopLatch(), P.Header, P, "wait");
       break;
-    }
     }
   }
   if (Place.Fuel) {

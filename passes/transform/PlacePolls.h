@@ -10,7 +10,7 @@ namespace hetckpt {
 /// park and continuation blocks, location). Launch: the launch record's address.
 /// The park blocks end in unreachable until frames are laid out.
 void placePolls(Kernel &K, llvm::Function &F, llvm::Value *Launch,
-                const PollPlan &Plan, llvm::LoopInfo &LI, llvm::DominatorTree &DT);
+                const PollPlan &Plan);
 
 /// Marks each loop that waits on memory with a call of __hetckpt_spin, which lets
 /// targets that run threads one after another run the one waited for.

@@ -17,6 +17,7 @@
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Transforms/InstCombine/InstCombine.h"
 #include "llvm/Transforms/Scalar/EarlyCSE.h"
+#include "llvm/Transforms/Scalar/InferAddressSpaces.h"
 #include "llvm/Transforms/Scalar/SROA.h"
 #include "llvm/Transforms/Scalar/SimplifyCFG.h"
 #include "llvm/Transforms/Utils/Cloning.h"
@@ -208,6 +209,9 @@ void normalise(Function &F) {
     FPM.addPass(InstCombinePass());
     FPM.addPass(SimplifyCFGPass());
   }
+  // Pointers that are known to point to shared memory say so by their type: frames
+  // then hold offsets without asking at run time.
+  FPM.addPass(InferAddressSpacesPass(0));
   FPM.addPass(LoopSimplifyPass());
   FPM.run(F, FAM);
 }

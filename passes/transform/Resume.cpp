@@ -53,6 +53,8 @@ public:
 private:
   void demote();
   BasicBlock *peel(BasicBlock *At, LoopInfo &LI);
+  void openEntry();
+  void hoistFree();
   void buildEntry(ArrayRef<BasicBlock *> Peeled);
   void fillRestore(BasicBlock *BB, const Safepoint &SP, Value *Group,
                    BasicBlock *Target);
@@ -60,7 +62,8 @@ private:
   DebugLoc locate(const Safepoint &SP) {
     return cast<BasicBlock>(Map[SP.Cont])->getTerminator()->getDebugLoc();
   }
-  void useLogicalIds(IRBuilder<> &B, Value *Block);
+  void computeLogicalIds(IRBuilder<> &B, Value *Block);
+  void bindLogicalIds();
 
   Kernel &K;
   Function &F;
@@ -69,7 +72,11 @@ private:
   FrameCode Frames;
   SmallVector<AllocaInst *, 32> Demoted;
   DenseMap<Value *, AllocaInst *> Home; ///< value in F to its stack slot
-  BasicBlock *Start = nullptr;          ///< the kernel's own first block
+  Value *Logical[6] = {};       ///< block id, then grid
+  BasicBlock *Entry = nullptr;
+  BasicBlock *Start = nullptr;  ///< the kernel's own first block
+  Value *GroupIndex = nullptr;  ///< of this block's frame group, or none
+  SmallPtrSet<Value *, 16> Free; ///< run variant's values that the entry computes
 };
 
 } // namespace
@@ -178,7 +185,7 @@ BasicBlock *ResumeBuilder::peel(BasicBlock *At, LoopInfo &LI) {
   return cast<BasicBlock>((*Copies.back())[At]);
 }
 
-void ResumeBuilder::useLogicalIds(IRBuilder<> &B, Value *Block) {
+void ResumeBuilder::computeLogicalIds(IRBuilder<> &B, Value *Block) {
   Type *I32 = B.getInt32Ty();
   Value *Grid[3], *Id[3];
   for (unsigned D = 0; D < 3; ++D)
@@ -187,16 +194,22 @@ void ResumeBuilder::useLogicalIds(IRBuilder<> &B, Value *Block) {
   Value *Rest = B.CreateUDiv(Block, Grid[0]);
   Id[1] = B.CreateURem(Rest, Grid[1], "block.y");
   Id[2] = B.CreateUDiv(Rest, Grid[1], "block.z");
-  SmallVector<CallInst *, 16> Calls;
-  for (Instruction &I : instructions(F))
-    if (auto *Call = dyn_cast<CallInst>(&I))
-      if (Call->getCalledFunction())
-        Calls.push_back(Call);
-  for (CallInst *Call : Calls) {
+  for (unsigned D = 0; D < 3; ++D) {
+    Logical[D] = Id[D];
+    Logical[3 + D] = Grid[D];
+  }
+}
+
+/// Puts the entry's ids in place of all calls for them, the frame code's included.
+void ResumeBuilder::bindLogicalIds() {
+  for (Instruction &I : make_early_inc_range(instructions(F))) {
+    auto *Call = dyn_cast<CallInst>(&I);
+    if (!Call || !Call->getCalledFunction())
+      continue;
     StringRef Name = Call->getCalledFunction()->getName();
     for (unsigned D = 0; D < 3; ++D) {
-      Value *V = Name == names::LogicalBlock[D]  ? Id[D]
-                 : Name == names::LogicalGrid[D] ? Grid[D]
+      Value *V = Name == names::LogicalBlock[D]  ? Logical[D]
+                 : Name == names::LogicalGrid[D] ? Logical[3 + D]
                                                  : nullptr;
       if (!V)
         continue;
@@ -226,6 +239,10 @@ void ResumeBuilder::fillRestore(BasicBlock *BB, const Safepoint &SP,
   for (const LiveValue &LV : SP.Live)
     Put(LV.V, Frames.loadValue(B, Group, LV));
   for (Value *V : SP.Remat) {
+    if (Free.count(V)) {
+      Restored[V] = Map[V];
+      continue;
+    }
     SmallVector<Instruction *, 8> Recipe;
     bool Ok = rematerialise(
         V, [&](const Value *X) { return Restored.count(X); }, Recipe);
@@ -250,12 +267,12 @@ void ResumeBuilder::fillRestore(BasicBlock *BB, const Safepoint &SP,
   B.CreateBr(Target);
 }
 
-void ResumeBuilder::buildEntry(ArrayRef<BasicBlock *> Peeled) {
+/// Starts the entry: stack slots, this block's work, its logical ids.
+void ResumeBuilder::openEntry() {
   LLVMContext &C = F.getContext();
   Start = &F.getEntryBlock();
-  auto *Entry = BasicBlock::Create(C, "resume.entry", &F, Start);
-  // Stack slots and private objects must lie in the entry block to be promoted
-  // and to be allocated once.
+  Entry = BasicBlock::Create(C, "resume.entry", &F, Start);
+  // Private objects must lie in the entry block to be allocated once.
   for (Instruction &I : make_early_inc_range(*Start))
     if (auto *A = dyn_cast<AllocaInst>(&I); A && isa<Constant>(A->getArraySize()))
       A->moveBefore(*Entry, Entry->end());
@@ -264,19 +281,83 @@ void ResumeBuilder::buildEntry(ArrayRef<BasicBlock *> Peeled) {
   if (DISubprogram *SP = F.getSubprogram())
     B.SetCurrentDebugLocation(DILocation::get(C, SP->getLine(), 0, SP));
   Type *I32 = B.getInt32Ty(), *I64 = B.getInt64Ty();
-  // This hardware block's work: list[linear hardware id]. Resume launches are
+  // This hardware block's work: list[hardware id]. Resume launches are
   // one-dimensional.
-  Value *Hardware =
-      callNamed(B, "llvm.nvvm.read.ptx.sreg.ctaid.x", I32);
+  Value *Hardware = callNamed(B, "llvm.nvvm.read.ptx.sreg.ctaid.x", I32);
   Value *List = Frames.launchField(B, offsetof(hetckpt_launch, list), I64);
   Value *Ref = B.CreateIntToPtr(
       B.CreateAdd(List, B.CreateMul(B.CreateZExt(Hardware, I64),
                                     B.getInt64(sizeof(hetckpt_block_ref)))),
       PointerType::get(C, 1));
   Value *Block = B.CreateLoad(I32, Ref, "logical");
-  Value *Index = B.CreateLoad(
+  GroupIndex = B.CreateLoad(
       I32, B.CreateConstInBoundsGEP1_32(B.getInt8Ty(), Ref,
                                         offsetof(hetckpt_block_ref, group)));
+  computeLogicalIds(B, Block);
+  B.CreateBr(Start); // for now: keeps the function well-formed while it is rebuilt
+}
+
+/// Values that follow from arguments and ids alone are computed once, in the entry,
+/// for both ways into the kernel. Left to the restore code they would meet the
+/// kernel's own in phis, and what was an address with a constant offset would hold a
+/// register of its own throughout the loops.
+void ResumeBuilder::hoistFree() {
+  SmallVector<Value *, 16> Order;
+  for (const Safepoint &SP : K.Safepoints)
+    for (Value *V : SP.Remat) {
+      SmallVector<Instruction *, 8> Recipe;
+      if (!Free.count(V) &&
+          rematerialise(V, [](const Value *) { return false; }, Recipe)) {
+        Free.insert(V);
+        Order.push_back(V);
+      }
+    }
+  IRBuilder<> B(Entry->getTerminator());
+  B.SetCurrentDebugLocation(Entry->getTerminator()->getDebugLoc());
+  DenseMap<Value *, Value *> Made;
+  for (Value *V : Order) {
+    SmallVector<Instruction *, 8> Recipe;
+    rematerialise(V, [](const Value *) { return false; }, Recipe);
+    for (Instruction *I : Recipe) {
+      if (Made.count(I))
+        continue;
+      // A logical id has become the entry's own value.
+      if (auto *Call = dyn_cast<CallBase>(I);
+          Call && Call->getCalledFunction()->getName().starts_with("__hetckpt_logical_")) {
+        Made[I] = Map[I];
+        continue;
+      }
+      Instruction *Copy = I->clone();
+      for (Use &U : Copy->operands()) {
+        if (Value *R = Made.lookup(U.get()))
+          U.set(R);
+        else if (auto It = Map.find(U.get()); It != Map.end())
+          U.set(It->second);
+      }
+      B.Insert(Copy);
+      Copy->setDebugLoc(B.getCurrentDebugLocation());
+      Made[I] = Copy;
+    }
+  }
+  for (Value *V : Order) {
+    auto *Old = dyn_cast_or_null<Instruction>(static_cast<Value *>(Map[V]));
+    Value *New = Made[V];
+    if (!Old || Old == New)
+      continue;
+    Old->replaceAllUsesWith(New);
+    Old->eraseFromParent();
+    Map[V] = New;
+  }
+}
+
+void ResumeBuilder::buildEntry(ArrayRef<BasicBlock *> Peeled) {
+  LLVMContext &C = F.getContext();
+  Entry->getTerminator()->eraseFromParent();
+  IRBuilder<> B(Entry);
+  if (DISubprogram *SP = F.getSubprogram())
+    B.SetCurrentDebugLocation(DILocation::get(C, SP->getLine(), 0, SP));
+  Type *I32 = B.getInt32Ty();
+  Value *Index = GroupIndex;
 
   auto *Framed = BasicBlock::Create(C, "framed", &F, Start);
   auto *Fresh = BasicBlock::Create(C, "fresh", &F, Start);
@@ -319,10 +400,6 @@ void ResumeBuilder::buildEntry(ArrayRef<BasicBlock *> Peeled) {
     Switch->addCase(B.getInt32(SP.Id), Restore);
   }
   Frames.emitParkAtStart(ParkStart);
-
-  IRBuilder<> Ids(Entry, std::next(cast<Instruction>(Block)->getIterator()));
-  Ids.SetCurrentDebugLocation(B.getCurrentDebugLocation());
-  useLogicalIds(Ids, Block);
 }
 
 SmallVector<Safepoint, 8> ResumeBuilder::run() {
@@ -334,6 +411,9 @@ SmallVector<Safepoint, 8> ResumeBuilder::run() {
     if (I.isLifetimeStartOrEnd())
       I.eraseFromParent();
 
+  openEntry();
+  bindLogicalIds();
+  hoistFree();
   demote();
   DominatorTree DT(F);
   LoopInfo LI(DT);
@@ -368,6 +448,7 @@ SmallVector<Safepoint, 8> ResumeBuilder::run() {
   for (Safepoint &SP : Result)
     Frames.emitPark(SP);
   buildEntry(Peeled);
+  bindLogicalIds();
 
   removeUnreachableBlocks(F);
   DT.recalculate(F);

@@ -20,7 +20,7 @@
 //                                         br strip
 //                                       out:
 //
-// Gaps: the latch must decide by an integer counter with a constant step and a
+// Gaps: the latch must decide by an integer counter with a loop-invariant step and a
 // predicate ne, lt or gt; other loops poll by account.
 #include "transform/StripMine.h"
 #include "llvm/IR/IRBuilder.h"
@@ -30,30 +30,80 @@ using namespace llvm;
 
 namespace hetckpt {
 
-/// The bound of a strip, and whether it is the loop's own.
-///
+namespace {
+/// What the head of a strip computes.
+struct StripHead {
+  Value *Limit;      ///< the inner loop's bound
+  Value *Iterations; ///< i32: iterations of this strip
+};
+} // namespace
+
 /// With d = |step| and X1 the compared value at the end of the strip's first
-/// iteration, the strip's last iteration ends with X1 + (stride-1)*step. That is
-/// the bound if the loop would go on there, that is if X1 itself does not end it and
-/// the distance from X1 to the bound exceeds (stride-1)*d. Distances are unsigned and
+/// iteration, the strip's last iteration ends with X1 + (stride-1)*step. That is the
+/// bound if the loop would go on well beyond: if X1 itself does not end it and the
+/// distance from X1 to the loop's own bound exceeds twice (stride-1)*d, for a rest that
+/// is not worth a strip of its own is taken along. Distances are unsigned and
 /// exact: for lt and gt because X1 has not reached the bound, for ne because the
 /// counter moves towards the bound, wrapping like the loop does.
-static Value *stripBound(IRBuilder<> &B, const CountedLoop &C, Value *Counter,
-                         uint64_t Stride, Value *&IsLast) {
+///
+/// A step that is not constant (a grid-stride loop) is taken in 64 bits, where
+/// twice (stride-1)*step cannot overflow for steps below 2^32; a step outside that range or
+/// not positive leaves the strip as long as the loop.
+static StripHead stripHead(IRBuilder<> &B, const CountedLoop &C, Value *Counter,
+                           uint64_t Stride) {
   Type *Ty = Counter->getType();
-  uint64_t D = C.Step < 0 ? -C.Step : C.Step;
-  Value *Span = ConstantInt::get(Ty, (Stride - 1) * D);
-  Value *X1 = Counter;
-  if (C.ComparesNext)
-    X1 = B.CreateAdd(Counter, ConstantInt::getSigned(Ty, C.Step), "first");
-  Value *Distance = C.Step > 0 ? B.CreateSub(C.Bound, X1, "distance")
-                               : B.CreateSub(X1, C.Bound, "distance");
-  Value *Longer = B.CreateICmpUGT(Distance, Span, "longer");
-  if (C.Stay != CmpInst::ICMP_NE)
-    Longer = B.CreateAnd(B.CreateICmp(C.Stay, X1, C.Bound), Longer);
-  Value *End = C.Step > 0 ? B.CreateAdd(X1, Span) : B.CreateSub(X1, Span);
-  IsLast = B.CreateNot(Longer);
-  return B.CreateSelect(Longer, End, C.Bound, "limit");
+  Type *I64 = B.getInt64Ty();
+  bool Up = C.VariableStep || C.Step > 0;
+  Value *Step = C.VariableStep ? C.VariableStep
+                               : cast<Value>(ConstantInt::getSigned(Ty, C.Step));
+  Value *X1 = C.ComparesNext ? B.CreateAdd(Counter, Step, "first") : Counter;
+  Value *Distance = Up ? B.CreateSub(C.Bound, X1, "distance")
+                       : B.CreateSub(X1, C.Bound, "distance");
+  Value *Longer, *End;
+  if (C.VariableStep) {
+    Value *Wide = B.CreateZExt(Distance, I64);
+    Value *D = B.CreateSExt(Step, I64, "step");
+    Value *Span = B.CreateMul(D, B.getInt64(Stride - 1), "span");
+    Value *Sane = B.CreateICmpULT(B.CreateSub(D, B.getInt64(1)),
+                                  B.getInt64(0xffffffffu), "sane");
+    Longer = B.CreateAnd(
+        Sane, B.CreateICmpUGT(Wide, B.CreateShl(Span, 1)), "longer");
+    End = B.CreateAdd(X1, B.CreateTrunc(Span, Ty));
+  } else {
+    uint64_t Size = C.Step < 0 ? -C.Step : C.Step;
+    Value *Span = ConstantInt::get(Ty, (Stride - 1) * Size);
+    Longer = B.CreateICmpUGT(
+        Distance, ConstantInt::get(Ty, 2 * (Stride - 1) * Size), "longer");
+    End = Up ? B.CreateAdd(X1, Span) : B.CreateSub(X1, Span);
+  }
+  Value *First = nullptr; // X1 does not end the loop
+  if (C.Stay != CmpInst::ICMP_NE) {
+    First = B.CreateICmp(C.Stay, X1, C.Bound);
+    Longer = B.CreateAnd(First, Longer);
+  }
+  StripHead R;
+  R.Limit = B.CreateSelect(Longer, End, C.Bound, "limit");
+  // For the account of a loop around it: all strips but the last are full. Of the
+  // last the power of two at or below the step is good enough; a division is not free.
+  Value *Left = First ? B.CreateSelect(First, Distance, ConstantInt::get(Ty, 0))
+                      : Distance;
+  if (C.VariableStep) {
+    Value *Zeros = B.CreateBinaryIntrinsic(Intrinsic::ctlz, Step, B.getFalse());
+    Value *Top = ConstantInt::get(Ty, Ty->getIntegerBitWidth() - 1);
+    Left = B.CreateLShr(Left, B.CreateAnd(B.CreateSub(Top, Zeros), Top));
+  } else if (uint64_t Size = C.Step < 0 ? -C.Step : C.Step; Size > 1) {
+    Left = B.CreateLShr(Left, ConstantInt::get(Ty, Log2_64(Size)));
+  }
+  Left = B.CreateBinaryIntrinsic(Intrinsic::umin, Left,
+                                 ConstantInt::get(Ty, 2 * Stride));
+  Left = B.CreateZExtOrTrunc(Left, B.getInt32Ty());
+  R.Iterations = B.CreateSelect(Longer, B.getInt32(Stride), Left, "iterations");
+  return R;
+}
+
+Value *stripLimit(IRBuilder<> &B, const CountedLoop &C, Value *Counter,
+                  uint64_t Stride) {
+  return stripHead(B, C, Counter, Stride).Limit;
 }
 
 StripMined stripMine(Loop &L, const CountedLoop &C, uint64_t Stride) {
@@ -82,35 +132,17 @@ StripMined stripMine(Loop &L, const CountedLoop &C, uint64_t Stride) {
     if (&Phi == C.Counter)
       Counter = Outer;
   }
-  Value *IsLast = nullptr;
-  Value *Limit = stripBound(B, C, Counter, Stride, IsLast);
-  // How many iterations the strip has, for the account of a loop around it: all
-  // but the last strip are full.
-  {
-    Type *Ty = Counter->getType();
-    uint64_t D = C.Step < 0 ? -C.Step : C.Step;
-    Value *X1 = C.ComparesNext
-                    ? B.CreateAdd(Counter, ConstantInt::getSigned(Ty, C.Step))
-                    : Counter;
-    Value *Left = C.Step > 0 ? B.CreateSub(C.Bound, X1) : B.CreateSub(X1, C.Bound);
-    Value *Some = C.Stay == CmpInst::ICMP_NE
-                      ? ConstantInt::getTrue(Ctx)
-                      : B.CreateICmp(C.Stay, X1, C.Bound);
-    Left = B.CreateSelect(Some, Left, ConstantInt::get(Ty, 0));
-    if (D > 1)
-      Left = B.CreateUDiv(Left, ConstantInt::get(Ty, D));
-    Value *Last = B.CreateZExtOrTrunc(Left, B.getInt32Ty());
-    R.Iterations = B.CreateSelect(IsLast, Last, B.getInt32(Stride), "iterations");
-  }
+  StripHead Head = stripHead(B, C, Counter, Stride);
+  R.Iterations = Head.Iterations;
   B.CreateBr(Header);
   Pre->getTerminator()->replaceSuccessorWith(Header, R.Strip);
 
   // The inner loop leaves at the limit; the check asks the original question.
   IRBuilder<> E(C.Exit);
   Value *Inner = C.Exit->getSuccessor(0) == Header
-                     ? E.CreateICmp(C.Stay, C.Compared, Limit, "instrip")
+                     ? E.CreateICmp(C.Stay, C.Compared, Head.Limit, "instrip")
                      : E.CreateICmp(CmpInst::getInversePredicate(C.Stay),
-                                    C.Compared, Limit, "stripend");
+                                    C.Compared, Head.Limit, "stripend");
   C.Exit->setCondition(Inner);
   C.Exit->setSuccessor(OutIndex, Check);
   // Phis of Out must not see Latch twice: Latch reached it by this edge only.

@@ -2,8 +2,13 @@
 #pragma once
 
 #include "analysis/Polls.h"
+#include "llvm/IR/IRBuilder.h"
 
 namespace hetckpt {
+
+/// At B, the bound of the strip that begins with Counter, in place of C.Bound.
+llvm::Value *stripLimit(llvm::IRBuilder<> &B, const CountedLoop &C,
+                        llvm::Value *Counter, uint64_t Stride);
 
 /// Blocks that strip-mining made.
 struct StripMined {

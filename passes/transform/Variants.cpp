@@ -91,7 +91,7 @@ PollPlan planFunction(Function &F, Scope S) {
   TargetLibraryInfo TLI(TLII);
   ScalarEvolution SE(F, TLI, AC, DT, LI);
   Uniformity U(F, S, LI, DT);
-  return planPolls(F, S, LI, SE, U);
+  return planPolls(F, S, LI, DT, SE, U);
 }
 
 /// Block ids and grid of the logical launch go by names of their own until a variant
@@ -231,11 +231,7 @@ void buildVariants(Kernel &K) {
   reportPlan(K, Plan);
   K.Waits = Plan.Waits;
   nameLogicalIds(*Run);
-  {
-    DominatorTree DT(*Run);
-    LoopInfo LI(DT);
-    placePolls(K, *Run, Launch, Plan, LI, DT);
-  }
+  placePolls(K, *Run, Launch, Plan);
   K.Polls = !K.Safepoints.empty();
   if (std::string Why = computeLiveState(K, *Run); !Why.empty())
     return Fail(Why);

@@ -467,6 +467,7 @@ GlobalVariable *siteTable(Module &M, const Variant &F, ArrayRef<Site> Sites) {
     V |= Varies(S.operand(S.Mask)) ? HETCKPT_CPU_MASK_VARIES : 0;
     V |= Varies(S.operand(S.Lane)) ? HETCKPT_CPU_LANE_VARIES : 0;
     V |= Varies(S.operand(S.Clamp)) ? HETCKPT_CPU_CLAMP_VARIES : 0;
+    V |= S.Value >= 0 && S.operand(S.Value)->getType()->isIntegerTy(64) ? HETCKPT_CPU_WIDE : 0;
     unsigned Op = S.Op;
     Rows.push_back(ConstantStruct::get(T, {ConstantInt::get(I32, Op), ConstantInt::get(I32, V),
                                            Fixed(S.operand(S.Mask)), Fixed(S.operand(S.Lane)), Fixed(S.operand(S.Clamp)),

@@ -13,17 +13,24 @@
 //   entry   a vote of the block on the entry word: one thread that saw it raised
 //           keeps the whole block from beginning, and notes the block
 //
+// The poll of a strip tests a word that was read when the strip began: reading it takes
+// as long as a trip to memory, in which a block that waits at its barrier does nothing.
+// The flag is noticed one strip later at most.
+//
 // The entry word is raised before any poll word (abi.h), so a block that begins after
 // another has parked is impossible.
 #include "targets/nvptx/Lower.h"
 #include "Names.h"
 #include "hetckpt/abi.h"
 #include "transform/Frame.h"
+#include "llvm/Analysis/LoopInfo.h"
+#include "llvm/IR/Dominators.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/ReplaceConstant.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Transforms/Utils/BasicBlockUtils.h"
+#include <algorithm>
 #include <cstddef>
 
 using namespace llvm;
@@ -34,7 +41,8 @@ namespace {
 
 class Lowering {
 public:
-  explicit Lowering(CallInst &Call) : Call(Call), B(&Call) {}
+  Lowering(CallInst &Call, DominatorTree &DT, LoopInfo &LI)
+      : Call(Call), B(&Call), DT(DT), LI(LI) {}
   bool run();
 
 private:
@@ -46,11 +54,14 @@ private:
     return B.CreateAlignedLoad(Ty, P, Align(Ty->getPrimitiveSizeInBits() / 8));
   }
   Value *flagWord(unsigned Word);
+  Value *pollWord();
   Value *blockOr(Value *Bit);
   Value *logicalBlock();
 
   CallInst &Call;
   IRBuilder<> B;
+  DominatorTree &DT;
+  LoopInfo &LI;
 };
 
 } // namespace
@@ -66,6 +77,18 @@ Value *Lowering::flagWord(unsigned Word) {
   return B.CreateAlignedLoad(
       B.getInt32Ty(), B.CreateIntToPtr(Address, PointerType::get(B.getContext(), 1)),
       Align(4), /*isVolatile=*/true);
+}
+
+Value *Lowering::pollWord() {
+  Loop *L = LI.getLoopFor(Call.getParent());
+  if (!Call.hasMetadata(names::PollAhead) || !L ||
+      !DT.dominates(L->getHeader(), Call.getParent()))
+    return flagWord(HETCKPT_FLAG_POLL);
+  auto Here = B.saveIP();
+  B.SetInsertPoint(&*L->getHeader()->getFirstInsertionPt());
+  Value *Word = flagWord(HETCKPT_FLAG_POLL);
+  B.restoreIP(Here);
+  return Word;
 }
 
 Value *Lowering::blockOr(Value *Bit) {
@@ -103,15 +126,15 @@ bool Lowering::run() {
     return true;
   }
   if (Name == names::PollThread) {
-    V = flagWord(HETCKPT_FLAG_POLL);
+    V = pollWord();
   } else if (Name == names::PollWarp) {
-    Value *Raised = B.CreateICmpNE(flagWord(HETCKPT_FLAG_POLL), B.getInt32(0));
+    Value *Raised = B.CreateICmpNE(pollWord(), B.getInt32(0));
     CallInst *Vote = callNamed(B, "llvm.nvvm.vote.any.sync", B.getInt1Ty(),
                                {B.getInt32(~0u), Raised});
     Vote->setConvergent();
     V = B.CreateZExt(Vote, I32);
   } else if (Name == names::PollBlock) {
-    Value *Raised = B.CreateICmpNE(flagWord(HETCKPT_FLAG_POLL), B.getInt32(0));
+    Value *Raised = B.CreateICmpNE(pollWord(), B.getInt32(0));
     V = B.CreateZExt(blockOr(Raised), I32);
   } else if (Name == names::PollEntry) {
     Value *Raised = B.CreateICmpEQ(flagWord(HETCKPT_FLAG_ENTRY),
@@ -187,8 +210,16 @@ void lowerForNvptx(Module &M) {
         if (Call->getCalledFunction() &&
             Call->getCalledFunction()->getName().starts_with(names::Prefix))
           Calls.push_back(Call);
+    if (Calls.empty())
+      continue;
+    // Entry polls split their block and so come last: the loops are not theirs.
+    std::stable_partition(Calls.begin(), Calls.end(), [](CallInst *Call) {
+      return Call->getCalledFunction()->getName() != names::PollEntry;
+    });
+    DominatorTree DT(F);
+    LoopInfo LI(DT);
     for (CallInst *Call : Calls)
-      Lowering(*Call).run();
+      Lowering(*Call, DT, LI).run();
   }
   for (Function &F : make_early_inc_range(M))
     if (F.getName().starts_with(names::Prefix) && F.use_empty() &&
