@@ -3,8 +3,7 @@
 // Polls on NVIDIA GPUs.
 //
 // The flag word lies in device memory and is read past the L1 cache (a volatile
-// load): the copy engine writes it while the kernel runs. Each thread reads the copy
-// that its block's number picks.
+// load): the copy engine writes it while the kernel runs.
 //
 //   thread  each thread acts on what it reads
 //   warp    vote.any over all lanes that have not returned
@@ -13,9 +12,9 @@
 //   entry   a vote of the block on the entry word: one thread that saw it raised
 //           keeps the whole block from beginning, and notes the block
 //
-// The poll of a strip tests a word that was read when the strip began: reading it takes
-// as long as a trip to memory, in which a block that waits at its barrier does nothing.
-// The flag is noticed one strip later at most.
+// In block scope the poll of a strip tests a word that was read when the strip began:
+// reading it takes as long as a trip to memory, in which a block that waits at its
+// barrier does nothing. The flag is noticed one strip later at most.
 //
 // The entry word is raised before any poll word (abi.h), so a block that begins after
 // another has parked is impossible.
@@ -66,14 +65,19 @@ private:
 
 } // namespace
 
-/// The hardware block's number picks the copy: copies exist to spread the load, and
-/// all say the same.
+/// All copies say the same; they exist to spread the load. At entry, which a million
+/// blocks may pass in a millisecond, the block's number picks one. Polls are rare, so
+/// they read the first: its address is a kernel parameter, and no register holds it in
+/// the loops between.
 Value *Lowering::flagWord(unsigned Word) {
   Type *I64 = B.getInt64Ty();
-  Value *Copy = B.CreateAnd(sreg("ctaid.x"), B.getInt32(HETCKPT_FLAG_LINES - 1));
-  Value *Offset = B.CreateMul(B.CreateZExt(Copy, I64), B.getInt64(HETCKPT_FLAG_STRIDE));
-  Value *Flags = field(offsetof(hetckpt_launch, flags), I64);
-  Value *Address = B.CreateAdd(B.CreateAdd(Flags, Offset), B.getInt64(Word));
+  Value *Address = field(offsetof(hetckpt_launch, flags), I64);
+  if (Word == HETCKPT_FLAG_ENTRY) {
+    Value *Copy = B.CreateAnd(sreg("ctaid.x"), B.getInt32(HETCKPT_FLAG_LINES - 1));
+    Address = B.CreateAdd(Address, B.CreateMul(B.CreateZExt(Copy, I64),
+                                               B.getInt64(HETCKPT_FLAG_STRIDE)));
+  }
+  Address = B.CreateAdd(Address, B.getInt64(Word));
   return B.CreateAlignedLoad(
       B.getInt32Ty(), B.CreateIntToPtr(Address, PointerType::get(B.getContext(), 1)),
       Align(4), /*isVolatile=*/true);
@@ -126,9 +130,9 @@ bool Lowering::run() {
     return true;
   }
   if (Name == names::PollThread) {
-    V = pollWord();
+    V = flagWord(HETCKPT_FLAG_POLL);
   } else if (Name == names::PollWarp) {
-    Value *Raised = B.CreateICmpNE(pollWord(), B.getInt32(0));
+    Value *Raised = B.CreateICmpNE(flagWord(HETCKPT_FLAG_POLL), B.getInt32(0));
     CallInst *Vote = callNamed(B, "llvm.nvvm.vote.any.sync", B.getInt1Ty(),
                                {B.getInt32(~0u), Raised});
     Vote->setConvergent();
