@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * What became of the blocks that were on the device. launch.c says why this is right.
+ */
+#include "launch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool part_refers(const struct hetckpt_flight *launch)
+{
+	for (unsigned i = 0; i < launch->parts; i++)
+		if (launch->part[i].resume && launch->part[i].list[0].group != HETCKPT_NO_GROUP)
+			return true;
+	return false;
+}
+
+/* Gives the table to resume from back once nobody refers to it. */
+static void resume_release(struct hetckpt_core *core, struct hetckpt_flight *launch)
+{
+	if (!launch->resume || launch->todo.parked_count || part_refers(launch))
+		return;
+	hetckpt_frames_put(&core->pool, launch->resume);
+	launch->resume = NULL;
+}
+
+static int by_block(const void *a, const void *b)
+{
+	const struct hetckpt_block_ref *x = a, *y = b;
+
+	return x->block < y->block ? -1 : x->block > y->block;
+}
+
+static int note_parked(void *context, uint32_t block, uint32_t group)
+{
+	return hetckpt_blocks_add_parked(context, block, group);
+}
+
+/* How many of refs (sorted) are below block. */
+static size_t refs_below(const struct hetckpt_block_ref *refs, size_t count, uint64_t block)
+{
+	size_t low = 0, high = count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (refs[middle].block < block)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+struct unstarted_bits {
+	uint32_t *words;   /* of blocks from first on */
+	uint64_t first;    /* multiple of 32 */
+	bool any;
+};
+
+static bool bit_at(const struct unstarted_bits *bits, uint64_t block)
+{
+	block -= bits->first;
+	return bits->words[block / 32] >> (block % 32) & 1;
+}
+
+/* Reads the bits of all blocks that are on the device. */
+static int bits_read(struct hetckpt_core *core, const struct hetckpt_flight *launch,
+                     struct unstarted_bits *bits, struct hetckpt_error *error)
+{
+	uint64_t low = UINT64_MAX, high = 0, words;
+	int rc;
+
+	for (unsigned i = 0; i < launch->parts; i++) {
+		const struct hetckpt_part *part = &launch->part[i];
+
+		if (!part->resume) {
+			low = part->first < low ? part->first : low;
+			high = part->first + part->count - 1 > high ? part->first + part->count - 1 : high;
+		}
+		for (uint64_t k = 0; part->resume && k < part->count; k++) {
+			low = part->list[k].block < low ? part->list[k].block : low;
+			high = part->list[k].block > high ? part->list[k].block : high;
+		}
+	}
+	bits->first = low / 32 * 32;
+	words = high / 32 - low / 32 + 1;
+	bits->words = malloc(words * 4);
+	if (!bits->words)
+		return hetckpt_error_set(error, -ENOMEM, 0, "out of host memory");
+	rc = hetckpt_dev_read(&core->dev, bits->words, launch->bitmap->address + bits->first / 8, words * 4,
+	                      error);
+	for (uint64_t i = 0; !rc && i < words; i++)
+		bits->any |= bits->words[i] != 0;
+	return rc;
+}
+
+/* Adds the blocks of a run part that have their bit set to todo; *count of them. */
+static int run_unstarted(struct hetckpt_flight *launch, const struct hetckpt_part *part,
+                         const struct unstarted_bits *bits, uint64_t *count)
+{
+	uint64_t block = part->first, end = part->first + part->count;
+	int rc = 0;
+
+	*count = 0;
+	while (block < end && !rc) {
+		uint32_t word = bits->words[(block - bits->first) / 32];
+		uint64_t step = 1;
+
+		if (block % 32 == 0 && end - block >= 32 && (word == 0 || word == UINT32_MAX)) {
+			step = 32;
+		}
+		if (word >> (block % 32) & 1) {
+			rc = hetckpt_blocks_add_range(&launch->todo, block, step);
+			*count += step;
+		}
+		block += step;
+	}
+	return rc;
+}
+
+static int broken(const struct hetckpt_flight *launch, struct hetckpt_error *error, uint32_t block,
+                  const char *what)
+{
+	return hetckpt_error_set(error, -EPROTO, CUDA_UNKNOWN, "%.200s broke the pause protocol: block %u %s",
+	                         launch->function->map->signature, block, what);
+}
+
+/* Sorts the blocks of all parts into done and todo. parked: found in the park table, sorted.
+   kept: those of todo.parked that stay in the old table are added there. */
+static int sort_blocks(struct hetckpt_flight *launch, const struct hetckpt_blocks *parked,
+                       const struct unstarted_bits *bits, struct hetckpt_error *error)
+{
+	size_t matched = 0;
+	int rc = 0;
+
+	for (unsigned i = 0; i < launch->parts && !rc; i++) {
+		struct hetckpt_part *part = &launch->part[i];
+		uint64_t unstarted = 0;
+
+		if (!part->resume) {
+			size_t from = refs_below(parked->parked, parked->parked_count, part->first);
+			size_t to = refs_below(parked->parked, parked->parked_count, part->first + part->count);
+
+			for (size_t k = from; k < to; k++)
+				if (bit_at(bits, parked->parked[k].block))
+					return broken(launch, error, parked->parked[k].block,
+					              "parked though it had not begun");
+			rc = run_unstarted(launch, part, bits, &unstarted);
+			matched += to - from;
+			launch->done += part->count - unstarted - (to - from);
+		}
+		for (uint64_t k = 0; part->resume && k < part->count && !rc; k++) {
+			struct hetckpt_block_ref ref = part->list[k];
+			size_t at = refs_below(parked->parked, parked->parked_count, ref.block);
+			bool found = at < parked->parked_count && parked->parked[at].block == ref.block;
+
+			if (found && bit_at(bits, ref.block))
+				return broken(launch, error, ref.block, "parked though it had not begun");
+			matched += found;
+			if (bit_at(bits, ref.block))
+				rc = ref.group == HETCKPT_NO_GROUP
+					? hetckpt_blocks_add_range(&launch->todo, ref.block, 1)
+					: hetckpt_blocks_add_parked(&launch->todo, ref.block, ref.group);
+			else if (!found)
+				launch->done++;
+		}
+	}
+	if (rc)
+		return hetckpt_error_set(error, rc, 0, "out of host memory for unfinished blocks");
+	if (matched != parked->parked_count)
+		return hetckpt_error_set(error, -EPROTO, CUDA_UNKNOWN,
+			"%.200s broke the pause protocol: %zu blocks parked that were not running",
+			launch->function->map->signature, parked->parked_count - matched);
+	return 0;
+}
+
+/* Brings groups that stay in the old table and those of the new one together. */
+static int join_tables(struct hetckpt_core *core, struct hetckpt_flight *launch,
+                       struct hetckpt_blocks *parked, struct hetckpt_error *error)
+{
+	struct hetckpt_blocks *todo = &launch->todo;
+	size_t old = todo->parked_count, fresh = parked->parked_count;
+	struct hetckpt_frames *table;
+	int rc;
+
+	if (!fresh)
+		return 0; /* the park table is untouched, and stays */
+	launch->park->dirty = 1;
+	if (!old) {
+		struct hetckpt_blocks emptied = *todo;
+
+		hetckpt_frames_put(&core->pool, launch->resume);
+		launch->resume = launch->park;
+		launch->park = NULL;
+		free(emptied.parked);
+		todo->parked = parked->parked;
+		todo->parked_count = parked->parked_count;
+		todo->parked_room = parked->parked_room;
+		memset(parked, 0, sizeof *parked);
+		return 0;
+	}
+	rc = hetckpt_frames_get_dense(&core->pool, (uint32_t)(old + fresh), launch->threads,
+	                              launch->group_bytes, &table, error);
+	if (rc)
+		return rc;
+	rc = hetckpt_frames_move(&core->pool, launch->resume, todo->parked, old, table, 0, error);
+	if (!rc)
+		rc = hetckpt_frames_move(&core->pool, launch->park, parked->parked, fresh, table,
+		                         (uint32_t)old, error);
+	for (size_t i = 0; !rc && i < old; i++)
+		todo->parked[i].group = (uint32_t)i;
+	for (size_t i = 0; !rc && i < fresh; i++) {
+		rc = hetckpt_blocks_add_parked(todo, parked->parked[i].block, (uint32_t)(old + i));
+		if (rc)
+			hetckpt_error_set(error, rc, 0, "out of host memory for parked blocks");
+	}
+	if (rc) {
+		hetckpt_frames_put(&core->pool, table);
+		return rc;
+	}
+	hetckpt_frames_put(&core->pool, launch->resume);
+	hetckpt_frames_put(&core->pool, launch->park);
+	launch->resume = table;
+	launch->park = NULL;
+	/* Lower blocks first, as hardware starts them. */
+	qsort(todo->parked, todo->parked_count, sizeof *todo->parked, by_block);
+	return 0;
+}
+
+/* All parts have ended, and some may have seen the flag: who is where? */
+static int collect(struct hetckpt_core *core, struct hetckpt_flight *launch,
+                   struct hetckpt_error *error)
+{
+	struct hetckpt_blocks parked = {0};
+	struct unstarted_bits bits = {0};
+	int rc;
+
+	rc = hetckpt_frames_each(&core->pool, launch->park, note_parked, &parked, error);
+	if (!rc)
+		rc = bits_read(core, launch, &bits, error);
+	if (rc)
+		goto out;
+	if (parked.parked_count)
+		qsort(parked.parked, parked.parked_count, sizeof *parked.parked, by_block);
+	for (size_t i = 1; i < parked.parked_count; i++)
+		if (parked.parked[i].block == parked.parked[i - 1].block) {
+			rc = broken(launch, error, parked.parked[i].block, "parked twice");
+			goto out;
+		}
+	if (core->stress.mode != HETCKPT_STRESS_OFF)
+		hetckpt_coverage_paused(core, launch, parked.parked, parked.parked_count);
+	rc = sort_blocks(launch, &parked, &bits, error);
+	if (rc)
+		goto out;
+	hetckpt_blocks_normalize(&launch->todo);
+	rc = join_tables(core, launch, &parked, error);
+	if (rc)
+		goto out;
+	if (bits.any) {
+		launch->bitmap->dirty = 1;
+		hetckpt_bitmap_put(&core->pool, launch->bitmap);
+		launch->bitmap = NULL;
+	}
+	while (launch->parts)
+		hetckpt_part_clear(core, &launch->part[--launch->parts]);
+	resume_release(core, launch);
+	launch->disturbed = false;
+	launch->whole = false;
+	launch->last_when = 0;
+	if (core->stress.mode == HETCKPT_STRESS_EVERY_POLL && !hetckpt_launch_finished(launch))
+		core->stress.round = true;
+out:
+	hetckpt_blocks_free(&parked);
+	free(bits.words);
+	return rc;
+}
+
+/* Learns from a part that nobody disturbed. */
+static void note_time(struct hetckpt_core *core, struct hetckpt_flight *launch,
+                      struct hetckpt_part *part, uint64_t when)
+{
+	uint64_t begin = launch->last_when;
+
+	if (part->start && core->dev.ops->marker_query(part->start, &begin, &(struct hetckpt_error){0}))
+		begin = 0;
+	launch->last_when = when;
+	if (!launch->whole || !begin || when <= begin)
+		return;
+	hetckpt_history_note(&launch->function->history, launch->threads, part->count,
+	                     launch->resident, (double)(when - begin));
+	if (launch->slice)
+		launch->slice = hetckpt_policy_next_slice(part->count, launch->resident,
+		                                          (double)(when - begin));
+}
+
+int hetckpt_launch_poll(struct hetckpt_core *core, struct hetckpt_flight *launch, bool *moved,
+                        struct hetckpt_error *error)
+{
+	unsigned ended = 0;
+
+	for (unsigned i = 0; i < launch->parts; i++) {
+		struct hetckpt_part *part = &launch->part[i];
+		uint64_t when = 0;
+		int rc;
+
+		if (!part->ended) {
+			rc = core->dev.ops->marker_query(part->marker, &when, error);
+			if (rc == -EBUSY)
+				break;
+			if (rc)
+				return rc;
+			part->ended = true;
+			*moved = true;
+			/* Read after the marker: see 2. above. */
+			if (atomic_load(&core->epoch) != launch->epoch ||
+			    core->base == HETCKPT_FLAG_PAUSE_STARTED)
+				launch->disturbed = true;
+			if (!launch->disturbed)
+				note_time(core, launch, part, when);
+		}
+		ended++;
+	}
+	if (launch->disturbed)
+		return launch->parts && ended == launch->parts ? collect(core, launch, error) : 0;
+	for (unsigned i = 0; i < ended; i++) {
+		launch->done += launch->part[i].count;
+		hetckpt_part_clear(core, &launch->part[i]);
+	}
+	if (ended) {
+		launch->parts -= ended;
+		memmove(launch->part, launch->part + ended, launch->parts * sizeof *launch->part);
+		memset(launch->part + launch->parts, 0,
+		       (HETCKPT_LAUNCH_PARTS - launch->parts) * sizeof *launch->part);
+		resume_release(core, launch);
+	}
+	return 0;
+}

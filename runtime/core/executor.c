@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * Hands commands to the device in CUDA's order, and notes what has ended.
+ *
+ * A command is handed over when it can no longer be in anyone's way: everything that
+ * it depends on has ended, or is on the device and will end whatever happens. Launches
+ * that can pause and host callbacks may not end before the next snapshot, so nothing
+ * that depends on them is handed over while they are under way. What is on the device
+ * therefore always ends by itself, and a pause only has to wait for it.
+ */
+#include "core_internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "launch.h"
+#include "runtime/common/log.h"
+
+/* A marker at least every so many commands, so that replies and payloads do not wait long. */
+#define MARK_EVERY 16
+
+/* ---- What has ended ---------------------------------------------------- */
+
+/* Takes the time of a command that was timed. */
+static void note_time(struct hetckpt_core *core, struct hetckpt_command *command, uint64_t when)
+{
+	struct hetckpt_error ignored;
+	uint64_t begin = 0;
+
+	if (!command->function || !command->start ||
+	    core->dev.ops->marker_query(command->start, &begin, &ignored) || when <= begin)
+		return;
+	hetckpt_history_note(&command->function->history, command->threads, command->blocks,
+	                     command->resident, (double)(when - begin));
+}
+
+/* The next command from here on that has a marker, and is not held up by the gate. */
+static struct hetckpt_command *next_marked(const struct hetckpt_stream *stream,
+                                           struct hetckpt_command *command)
+{
+	for (; command && command->state == HETCKPT_COMMAND_ISSUED && command != stream->gate;
+	     command = command->behind)
+		if (command->marker)
+			return command;
+	return NULL;
+}
+
+/* Ends what has ended at the front of a stream. */
+static bool collect_stream(struct hetckpt_core *core, struct hetckpt_stream *stream)
+{
+	struct hetckpt_error error = {0};
+	struct hetckpt_command *command;
+	bool moved = false;
+
+	while ((command = stream->first) && command->state == HETCKPT_COMMAND_ISSUED) {
+		struct hetckpt_command *marked;
+		uint64_t when = 0;
+		bool last;
+		int rc;
+
+		if (command == stream->gate && !command->flight)
+			break; /* a host callback: HOST_DONE ends it */
+		if (command == stream->gate) {
+			rc = hetckpt_launch_poll(core, command->flight, &moved, &error);
+			if (rc) {
+				hetckpt_core_fail(core, &error);
+				return true;
+			}
+			if (!hetckpt_launch_finished(command->flight))
+				break;
+			moved = true;
+			hetckpt_command_finish(core, command, command->cuda, command->text);
+			continue;
+		}
+		marked = next_marked(stream, command);
+		if (!marked)
+			break;
+		rc = core->dev.ops->marker_query(marked->marker, &when, &error);
+		if (rc == -EBUSY)
+			break;
+		if (rc) {
+			hetckpt_core_fail(core, &error);
+			return true;
+		}
+		note_time(core, marked, when);
+		moved = true;
+		do {
+			command = stream->first;
+			last = command == marked;
+			command->when = when + core->time_offset;
+			hetckpt_command_finish(core, command, command->cuda, command->text);
+		} while (!last);
+	}
+	return moved;
+}
+
+/* Waiters whose time has come. */
+static bool collect_waiters(struct hetckpt_core *core)
+{
+	struct hetckpt_command *command, *next;
+	bool moved = false;
+
+	for (command = core->waiters; command; command = next) {
+		next = command->behind;
+		while (command->deps && command->dep[command->deps - 1]->state == HETCKPT_COMMAND_DONE)
+			hetckpt_command_drop(core, command->dep[--command->deps]);
+		if (command->deps)
+			continue;
+		hetckpt_command_act(core, command);
+		moved = true;
+	}
+	return moved;
+}
+
+bool hetckpt_executor_collect(struct hetckpt_core *core)
+{
+	bool moved = false, destroyed = false;
+
+	for (struct hetckpt_stream *s = core->streams; s && !core->failed; s = s->next) {
+		moved |= collect_stream(core, s);
+		destroyed |= s->destroyed;
+	}
+	moved |= collect_waiters(core);
+	if (destroyed)
+		hetckpt_stream_reap(core);
+	return moved;
+}
+
+/* ---- Handing over ------------------------------------------------------ */
+
+/* Puts a marker behind what has been issued. */
+static int mark(struct hetckpt_core *core, struct hetckpt_stream *stream, struct hetckpt_error *error)
+{
+	struct hetckpt_command *last = stream->issued_last;
+	int rc = 0;
+
+	if (stream->unmarked && last && !last->marker)
+		rc = core->dev.ops->record(stream->queue, &last->marker, error);
+	if (!rc)
+		stream->unmarked = 0;
+	return rc;
+}
+
+/* True if command ends whatever happens, or has ended. */
+static bool will_end(const struct hetckpt_command *command)
+{
+	return command->state == HETCKPT_COMMAND_DONE ||
+	       (command->state == HETCKPT_COMMAND_ISSUED && command != command->stream->gate);
+}
+
+/* Makes the stream's queue wait for dependencies that are still on the device. */
+static int wait_for_deps(struct hetckpt_core *core, struct hetckpt_stream *stream,
+                         struct hetckpt_command *command, struct hetckpt_error *error)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < command->deps && !rc; i++) {
+		struct hetckpt_command *dep = command->dep[i], *marked;
+
+		if (dep->state == HETCKPT_COMMAND_DONE)
+			continue;
+		marked = next_marked(dep->stream, dep);
+		if (!marked) {
+			rc = mark(core, dep->stream, error);
+			marked = rc ? NULL : next_marked(dep->stream, dep);
+		}
+		if (marked)
+			rc = core->dev.ops->queue_wait(stream->queue, marked->marker, error);
+	}
+	return rc;
+}
+
+static int issue_launch(struct hetckpt_core *core, struct hetckpt_stream *stream,
+                        struct hetckpt_command *command, struct hetckpt_error *error)
+{
+	const struct hetckpt_msg_launch *msg = (const void *)(command->msg + 1);
+	struct hetckpt_launch_command launch;
+	struct hetckpt_function *function;
+	double expected;
+	uint32_t resident;
+	int rc;
+
+	rc = hetckpt_launch_prepare(core, stream, msg, &command->flight, &expected, &resident, error);
+	if (rc)
+		return rc;
+	if (command->flight) {
+		/* What is before it must end by markers of its own. */
+		rc = mark(core, stream, error);
+		if (rc)
+			return rc;
+		stream->gate = command;
+		return hetckpt_launch_issue(core, command->flight, error);
+	}
+	function = hetckpt_function_find(&core->modules, msg->function);
+	launch = (struct hetckpt_launch_command){
+		.kernel = function->kernel[HETCKPT_VARIANT_ORIGINAL],
+		.grid = {msg->grid[0], msg->grid[1], msg->grid[2]},
+		.block = {msg->block[0], msg->block[1], msg->block[2]},
+		.dynamic_shared = msg->dynamic_shared,
+		.flags = msg->flags & HETCKPT_LAUNCH_COOPERATIVE ? HETCKPT_LAUNCH_FLAG_COOPERATIVE : 0,
+		.params = msg->params, .param_bytes = msg->param_bytes,
+	};
+	command->estimate_ns = expected > 0 ? expected : HETCKPT_UNKNOWN_NS;
+	command->function = function;
+	command->threads = msg->block[0] * msg->block[1] * msg->block[2];
+	command->blocks = hetckpt_grid_blocks(msg->grid);
+	command->resident = resident;
+	if (hetckpt_history_wants(&function->history, command->threads)) {
+		rc = core->dev.ops->record(stream->queue, &command->start, error);
+		if (rc)
+			return rc;
+	}
+	rc = core->dev.ops->launch(stream->queue, &launch, error);
+	if (!rc && command->start)
+		rc = core->dev.ops->record(stream->queue, &command->marker, error);
+	return rc;
+}
+
+static int issue_command(struct hetckpt_core *core, struct hetckpt_stream *stream,
+                         struct hetckpt_command *command, struct hetckpt_error *error)
+{
+	command->estimate_ns = 0;
+	switch (command->type) {
+	case HETCKPT_MSG_LAUNCH:
+		return issue_launch(core, stream, command, error);
+	case HETCKPT_MSG_COPY:
+		return hetckpt_transfer_copy(core, command, error);
+	case HETCKPT_MSG_FILL:
+		return hetckpt_transfer_fill(core, command, error);
+	case HETCKPT_MSG_EVENT_RECORD:
+		return core->dev.ops->record(stream->queue, &command->marker, error);
+	case HETCKPT_MSG_HOST_CALL:
+		if (core->detached)
+			return 0;
+		stream->gate = command;
+		hetckpt_command_reply(core, command, CUDA_SUCCESS, NULL, 0);
+		return 0;
+	default: /* STREAM_WAIT: its dependencies were all there is */
+		return 0;
+	}
+}
+
+/* Commands that the host carries out need all before them to have ended, not only to be
+   on the way. */
+static bool by_host(const struct hetckpt_command *command)
+{
+	const struct hetckpt_msg_copy *copy = (const void *)(command->msg + 1);
+
+	return command->type == HETCKPT_MSG_HOST_CALL ||
+	       (command->type == HETCKPT_MSG_COPY && copy->src_space != HETCKPT_SPACE_DEVICE &&
+	        copy->dst_space != HETCKPT_SPACE_DEVICE);
+}
+
+static bool may_issue(const struct hetckpt_stream *stream, const struct hetckpt_command *command)
+{
+	bool host = by_host(command);
+
+	if (host && stream->first != command)
+		return false;
+	if (stream->ahead >= HETCKPT_RUN_AHEAD_COMMANDS ||
+	    (stream->ahead && stream->ahead_ns >= HETCKPT_RUN_AHEAD_NS))
+		return false;
+	for (unsigned i = 0; i < command->deps; i++)
+		if (host ? command->dep[i]->state != HETCKPT_COMMAND_DONE : !will_end(command->dep[i]))
+			return false;
+	return true;
+}
+
+static bool issue_stream(struct hetckpt_core *core, struct hetckpt_stream *stream)
+{
+	struct hetckpt_error error = {0};
+	struct hetckpt_command *command;
+	bool moved = false;
+	int rc = 0;
+
+	/* A launch under way: hand over more of it. After a load it has no queue yet. */
+	if (stream->gate && stream->gate->flight) {
+		struct hetckpt_flight *flight = stream->gate->flight;
+		unsigned parts = flight->parts;
+
+		rc = hetckpt_stream_queue(core, stream, &error);
+		flight->queue = stream->queue;
+		if (!rc)
+			rc = hetckpt_launch_issue(core, flight, &error);
+		if (rc) {
+			hetckpt_core_fail(core, &error);
+			return true;
+		}
+		return flight->parts != parts;
+	}
+	while (!stream->gate && (command = stream->queued) && !atomic_load(&core->stop) &&
+	       may_issue(stream, command)) {
+		rc = hetckpt_stream_queue(core, stream, &error);
+		if (!rc)
+			rc = wait_for_deps(core, stream, command, &error);
+		if (rc)
+			break;
+		moved = true;
+		command->state = HETCKPT_COMMAND_ISSUED;
+		stream->queued = command->behind;
+		stream->issued_last = command;
+		rc = issue_command(core, stream, command, &error);
+		if (rc) {
+			/* A broken flight cannot be taken back; anything else never began. */
+			if (command->flight && command->flight->parts)
+				break;
+			if (stream->gate == command)
+				stream->gate = NULL;
+			hetckpt_launch_free(core, command->flight);
+			command->flight = NULL;
+			hetckpt_command_spoil(command, &error);
+			hetckpt_log(HETCKPT_LOG_INFO, "%s", error.text);
+			rc = error.code == -EIO ? -EIO : 0;
+			if (rc)
+				break;
+		}
+		if (stream->gate == command)
+			break;
+		stream->ahead++;
+		stream->ahead_ns += command->estimate_ns;
+		stream->unmarked = command->marker ? 0 : stream->unmarked + 1;
+		if (stream->unmarked >= MARK_EVERY && (rc = mark(core, stream, &error)))
+			break;
+	}
+	if (!rc && stream->unmarked)
+		rc = mark(core, stream, &error);
+	if (rc) {
+		hetckpt_core_fail(core, &error);
+		return true;
+	}
+	return moved;
+}
+
+bool hetckpt_executor_issue(struct hetckpt_core *core)
+{
+	bool moved = false;
+
+	for (struct hetckpt_stream *s = core->streams; s && !core->failed; s = s->next)
+		if (s->first)
+			moved |= issue_stream(core, s);
+	return moved;
+}
+
+bool hetckpt_executor_in_flight(struct hetckpt_core *core)
+{
+	for (struct hetckpt_stream *s = core->streams; s; s = s->next)
+		if (s->ahead || (s->gate && s->gate->flight && s->gate->flight->parts))
+			return true;
+	return false;
+}

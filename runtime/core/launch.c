@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * Pausing a launch: who is where, and why no block is lost or run twice.
+ *
+ * A launch's blocks are, at any time, in exactly one of these places:
+ *
+ *   todo    not on the device: never begun (ranges), or parked with a group in resume
+ *   parts   handed to the device in a hardware launch that has not been seen to end
+ *   done    known to have ended
+ *
+ * Blocks go from todo to a part when the part is issued, and from a part to done or back
+ * to todo when its end is noted, all in this file and under the core's lock.
+ *
+ * 1. What one block on the device can do. Its first act is poll_entry on the entry word
+ *    E of its line. If E is raised it sets its bit in the unstarted bitmap and returns:
+ *    it has had no other effect. Otherwise it runs. At polls it reads the poll word P of
+ *    its line; if P is raised, its threads (or warps) store their frames under its key in
+ *    the park table and return. Otherwise it runs to its end. So when the hardware
+ *    launch has ended, each of its blocks is exactly one of: bit set (not begun), key
+ *    present (parked, each of its threads has a safepoint, threads that ended before the
+ *    pause left HETCKPT_SP_DONE), or neither (ended). collect() sorts them by that,
+ *    and refuses (as a broken kernel) any block for which two of these hold, or that
+ *    was not in a part.
+ *
+ * 2. A part that ended undisturbed needs no look at tables. Each raise first increments
+ *    epoch, then pokes. issue() reads epoch before it hands a part over, poll() reads it
+ *    after the part's marker has completed. If both are the same, no poke had begun when
+ *    the last block ended, and the words were down when the first began (a part is
+ *    only issued while stop is 0, and lower() pokes and waits before stop becomes 0). If
+ *    a raise comes between reading epoch and issuing, the epochs differ, and we look.
+ *
+ * 3. The park table has room. All entry words are up before the first poll word is
+ *    (dev.c), and a poke returns only when every later poll sees it. Let t be the moment
+ *    when the entry words are up. A block that parks began before t, for it had E down,
+ *    and ended (by parking) after t. So all blocks that park were on the device at t
+ *    together: at most "resident" of them, which is the table's capacity. The flag is
+ *    not lowered before every part of every launch has ended (pause.c), so blocks of
+ *    two raises never meet in a table. With the poll words alone held up (stress) blocks do
+ *    follow parked ones; then a part has at most "resident" blocks.
+ *
+ * 4. Pauses compose. A resume part reads from the table "resume" and parks into "park":
+ *    different memory. After a pause a block of its list has either begun, and is found
+ *    parked in "park" or ended, or not begun (bit set), and its group in "resume" is
+ *    as it was, for only the block itself reads it and nobody writes. collect() brings
+ *    the groups of both kinds into one table. Blocks that started afresh from a list
+ *    (HETCKPT_NO_GROUP) and have their bit set go back to the ranges.
+ *
+ * 5. Parts of a launch run one after the other on the stream's queue, and nothing that
+ *    follows the launch in its stream, or waits for it elsewhere, is issued before the
+ *    launch is finished: no later command can see memory of a half-done launch.
+ *    Parts issued behind one that was paused begin with E up, and come back whole.
+ */
+#include "launch.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/common/log.h"
+
+/* Longest list of a resume part. Its memory and upload are the price of scattered blocks;
+   ranges longer than this go through the run variant, which needs no list. */
+#define LIST_MAX 65536u
+/* Blocks that wait for each other must all be in one list. */
+#define LIST_MAX_WAITS (1u << 20)
+
+/* ---- Making one -------------------------------------------------------- */
+
+/* Most blocks at once of both variants: parts of either park into one table. */
+static int find_resident(struct hetckpt_core *core, struct hetckpt_function *function,
+                         uint32_t threads, uint32_t dynamic, uint32_t *resident,
+                         uint32_t *resume_resident, struct hetckpt_error *error)
+{
+	struct hetckpt_occupancy occupancy[2];
+
+	for (int i = 0; i < 2; i++) {
+		enum hetckpt_variant variant = i ? HETCKPT_VARIANT_RESUME : HETCKPT_VARIANT_RUN;
+		int rc = hetckpt_function_variant(&core->modules, function, variant, error);
+
+		if (!rc)
+			rc = core->dev.ops->occupancy(function->kernel[variant], threads, dynamic,
+			                              &occupancy[i], error);
+		if (rc)
+			return rc;
+	}
+	*resume_resident = occupancy[1].resident;
+	*resident = occupancy[0].resident > occupancy[1].resident ? occupancy[0].resident
+	                                                          : occupancy[1].resident;
+	if (!occupancy[0].resident || !occupancy[1].resident)
+		*resident = 0;
+	return 0;
+}
+
+static struct hetckpt_flight *make(struct hetckpt_function *function, const uint32_t grid[3],
+                                   const uint32_t block[3], uint32_t dynamic, uint32_t flags,
+                                   const void *params, uint32_t param_bytes, uint32_t resident)
+{
+	struct hetckpt_flight *launch = calloc(1, sizeof *launch);
+
+	if (!launch)
+		return NULL;
+	launch->function = function;
+	memcpy(launch->grid, grid, sizeof launch->grid);
+	memcpy(launch->block, block, sizeof launch->block);
+	launch->threads = block[0] * block[1] * block[2];
+	launch->dynamic_shared = dynamic;
+	launch->flags = flags;
+	launch->total = hetckpt_grid_blocks(grid);
+	launch->resident = resident;
+	launch->group_bytes = hetckpt_frame_group_bytes(function->map, launch->threads, dynamic);
+	launch->param_bytes = param_bytes;
+	launch->record_at = (param_bytes + 7u) & ~7u;
+	launch->params = calloc(1, launch->record_at + HETCKPT_LAUNCH_BYTES);
+	if (!launch->params) {
+		free(launch);
+		return NULL;
+	}
+	memcpy(launch->params, params, param_bytes);
+	return launch;
+}
+
+/* Checks what the device would refuse. */
+static int check_configuration(const struct hetckpt_function *function,
+                               const struct hetckpt_device_facts *facts,
+                               const struct hetckpt_msg_launch *msg, struct hetckpt_error *error)
+{
+	const char *name = function->map->signature;
+	uint64_t threads = (uint64_t)msg->block[0] * msg->block[1] * msg->block[2];
+	uint32_t most = function->facts[HETCKPT_VARIANT_ORIGINAL].max_threads;
+
+	for (int i = 0; i < 3; i++)
+		if (!msg->grid[i] || !msg->block[i] || msg->block[i] > 65536 ||
+		    (facts->max_grid[i] && msg->grid[i] > facts->max_grid[i]) ||
+		    (facts->max_block[i] && msg->block[i] > facts->max_block[i]))
+			return hetckpt_error_set(error, -EINVAL, CUDA_INVALID_CONFIGURATION,
+				"launch of %.200s: a grid of (%u,%u,%u) blocks of (%u,%u,%u) threads is not possible",
+				name, msg->grid[0], msg->grid[1], msg->grid[2], msg->block[0], msg->block[1],
+				msg->block[2]);
+	if (threads > HETCKPT_FRAME_MAX_THREADS || (facts->max_threads_per_block && threads > facts->max_threads_per_block))
+		return hetckpt_error_set(error, -EINVAL, CUDA_INVALID_CONFIGURATION,
+			"launch of %.200s: %" PRIu64 " threads a block, the device takes %u", name, threads,
+			facts->max_threads_per_block);
+	if (most && threads > most)
+		return hetckpt_error_set(error, -EINVAL, CUDA_OUT_OF_RESOURCES,
+			"launch of %.200s: %" PRIu64 " threads a block, the kernel takes %u", name, threads, most);
+	if (msg->dynamic_shared > function->max_dynamic_shared)
+		return hetckpt_error_set(error, -EINVAL, CUDA_INVALID_VALUE,
+			"launch of %.200s: %u bytes of dynamic shared memory, %u are allowed", name,
+			msg->dynamic_shared, function->max_dynamic_shared);
+	if (msg->param_bytes != function->map->param_bytes)
+		return hetckpt_error_set(error, -EINVAL, CUDA_INVALID_VALUE,
+			"launch of %.200s: %u bytes of parameters, the kernel takes %u", name,
+			msg->param_bytes, function->map->param_bytes);
+	return 0;
+}
+
+int hetckpt_launch_prepare(struct hetckpt_core *core, struct hetckpt_stream *stream,
+                           const struct hetckpt_msg_launch *msg, struct hetckpt_flight **out,
+                           double *expected, uint32_t *resident, struct hetckpt_error *error)
+{
+	struct hetckpt_function *function = hetckpt_function_find(&core->modules, msg->function);
+	struct hetckpt_launch_facts facts = {0};
+	struct hetckpt_launch_choice choice;
+	struct hetckpt_flight *launch;
+	uint32_t threads, most = 0, resume_most = 0;
+	int rc;
+
+	*out = NULL;
+	*expected = 0;
+	*resident = 0;
+	if (!function)
+		return hetckpt_error_set(error, -EINVAL, CUDA_INVALID_FUNCTION_HANDLE,
+		                         "launch of an unknown function (handle %" PRIu64 ")", msg->function);
+	rc = check_configuration(function, &core->dev.facts, msg, error);
+	if (rc)
+		return rc;
+	threads = msg->block[0] * msg->block[1] * msg->block[2];
+	facts.pausable = function->map->pausable;
+	facts.polls = function->map->polls;
+	facts.waits = function->map->waits;
+	facts.cooperative = (msg->flags & HETCKPT_LAUNCH_COOPERATIVE) != 0;
+	facts.blocks = hetckpt_grid_blocks(msg->grid);
+	facts.stress = core->stress.mode != HETCKPT_STRESS_OFF;
+	if (facts.pausable) {
+		rc = find_resident(core, function, threads, msg->dynamic_shared, &most, &resume_most, error);
+		if (rc)
+			return rc;
+	}
+	if (facts.cooperative || !facts.pausable) {
+		struct hetckpt_occupancy original;
+
+		rc = core->dev.ops->occupancy(function->kernel[HETCKPT_VARIANT_ORIGINAL], threads,
+		                              msg->dynamic_shared, &original, error);
+		if (rc)
+			return rc;
+		if (facts.cooperative && facts.blocks > original.resident)
+			return hetckpt_error_set(error, -EINVAL, CUDA_COOPERATIVE_TOO_LARGE,
+				"cooperative launch of %.200s: %" PRIu64 " blocks, the device holds %u at once",
+				function->map->signature, facts.blocks, original.resident);
+		*resident = original.resident;
+	}
+	/* What parked together must be able to stand together again. */
+	if (facts.pausable && (facts.cooperative || (facts.waits && facts.blocks <= most)) &&
+	    facts.blocks > resume_most)
+		facts.pausable = 0;
+	if (facts.pausable)
+		*resident = most;
+	*expected = hetckpt_history_estimate(&function->history, threads, facts.blocks, *resident);
+	facts.resident = *resident;
+	facts.expected_ns = *expected;
+	choice = hetckpt_policy_choose(&facts);
+	if (choice.mode == HETCKPT_LAUNCH_ORIGINAL)
+		return 0;
+
+	launch = make(function, msg->grid, msg->block, msg->dynamic_shared, msg->flags, msg->params,
+	              msg->param_bytes, most);
+	if (!launch || hetckpt_blocks_add_range(&launch->todo, 0, launch->total)) {
+		hetckpt_launch_free(core, launch);
+		return hetckpt_error_set(error, -ENOMEM, 0, "out of host memory for a launch");
+	}
+	launch->queue = stream->queue;
+	launch->slice = choice.mode == HETCKPT_LAUNCH_SLICED ? choice.slice : 0;
+	launch->whole = true;
+	/* A device so full that frames do not fit runs the launch all the same, unpausable. */
+	rc = hetckpt_frames_get(&core->pool, launch->queue, launch->resident, launch->threads,
+	                        launch->group_bytes, &launch->park, error);
+	if (!rc)
+		rc = hetckpt_bitmap_get(&core->pool, launch->queue, launch->total, &launch->bitmap, error);
+	if (rc) {
+		hetckpt_launch_free(core, launch);
+		if (rc != -ENOMEM)
+			return rc;
+		hetckpt_log(HETCKPT_LOG_WARN, "%.200s runs without pausing: no device memory for its frames",
+		            function->map->signature);
+		return 0;
+	}
+	*out = launch;
+	return 0;
+}
+
+int hetckpt_launch_restore(struct hetckpt_core *core, struct hetckpt_function *function,
+                           const uint32_t grid[3], const uint32_t block[3],
+                           uint32_t dynamic_shared, uint32_t flags, const void *params,
+                           uint32_t param_bytes, struct hetckpt_blocks *todo,
+                           struct hetckpt_frames *resume, uint64_t done,
+                           struct hetckpt_flight **out, struct hetckpt_error *error)
+{
+	uint32_t threads = block[0] * block[1] * block[2], resident = 0, resume_resident = 0;
+	uint64_t together = todo->parked_count;
+	struct hetckpt_flight *launch;
+	int rc;
+
+	rc = find_resident(core, function, threads, dynamic_shared, &resident, &resume_resident, error);
+	if (rc)
+		return rc;
+	if (!resident)
+		return hetckpt_error_set(error, -ENOSPC, CUDA_OUT_OF_RESOURCES,
+			"%.200s with blocks of %u threads and %u bytes of dynamic shared memory does not fit "
+			"this device", function->map->signature, threads, dynamic_shared);
+	if (flags & HETCKPT_LAUNCH_COOPERATIVE)
+		together += hetckpt_blocks_unstarted(todo);
+	if ((function->map->waits || (flags & HETCKPT_LAUNCH_COOPERATIVE)) && together > resume_resident)
+		return hetckpt_error_set(error, -ENOSPC, CUDA_COOPERATIVE_TOO_LARGE,
+			"%" PRIu64 " blocks of %.200s wait for each other, this device holds %u at once",
+			together, function->map->signature, resume_resident);
+	launch = make(function, grid, block, dynamic_shared, flags, params, param_bytes, resident);
+	if (!launch)
+		return hetckpt_error_set(error, -ENOMEM, 0, "out of host memory for a launch");
+	launch->todo = *todo;
+	memset(todo, 0, sizeof *todo);
+	launch->resume = resume;
+	launch->done = done;
+	/* Short blocks go on in slices. */
+	if (!function->map->polls && !function->map->waits && !(flags & HETCKPT_LAUNCH_COOPERATIVE) &&
+	    launch->total > resident)
+		launch->slice = (uint64_t)resident * 4;
+	*out = launch;
+	return 0;
+}
+
+void hetckpt_part_clear(struct hetckpt_core *core, struct hetckpt_part *part)
+{
+	if (part->marker)
+		core->dev.ops->marker_release(part->marker);
+	if (part->start)
+		core->dev.ops->marker_release(part->start);
+	if (part->list_address)
+		hetckpt_heap_free(&core->internal, part->list_address, NULL);
+	free(part->list);
+	memset(part, 0, sizeof *part);
+}
+
+void hetckpt_launch_free(struct hetckpt_core *core, struct hetckpt_flight *launch)
+{
+	if (!launch)
+		return;
+	for (unsigned i = 0; i < launch->parts; i++)
+		hetckpt_part_clear(core, &launch->part[i]);
+	hetckpt_blocks_free(&launch->todo);
+	hetckpt_frames_put(&core->pool, launch->resume);
+	hetckpt_frames_put(&core->pool, launch->park);
+	hetckpt_bitmap_put(&core->pool, launch->bitmap);
+	free(launch->params);
+	free(launch);
+}
+
+bool hetckpt_launch_finished(const struct hetckpt_flight *launch)
+{
+	return !launch->parts && hetckpt_blocks_empty(&launch->todo);
+}
+
+/* ---- Issuing ----------------------------------------------------------- */
+
+/* Blocks that must run side by side if they are to end at all. */
+static bool together(const struct hetckpt_flight *launch)
+{
+	return launch->function->map->waits || (launch->flags & HETCKPT_LAUNCH_COOPERATIVE);
+}
+
+/* How many blocks the next part may have, and how many parts may be on the device. */
+static uint64_t part_limit(const struct hetckpt_core *core, const struct hetckpt_flight *launch,
+                           unsigned *parts)
+{
+	if (core->base == HETCKPT_FLAG_PAUSE_STARTED) {
+		/* Blocks follow parked ones now: only as many as the table holds. Kernels that never
+		   park are cut into a few rounds, not into thousands. */
+		uint64_t eighth = (launch->total + 7) / 8;
+
+		*parts = 1;
+		return launch->function->map->polls || eighth < launch->resident ? launch->resident : eighth;
+	}
+	if (launch->slice) {
+		*parts = 2; /* one runs while the next waits behind it */
+		return launch->slice;
+	}
+	*parts = HETCKPT_LAUNCH_PARTS;
+	return UINT64_MAX;
+}
+
+/* Picks the next blocks out of todo. */
+static int part_pick(struct hetckpt_core *core, struct hetckpt_flight *launch,
+                     struct hetckpt_part *part, uint64_t limit)
+{
+	struct hetckpt_blocks *todo = &launch->todo;
+	uint64_t unstarted = hetckpt_blocks_unstarted(todo), room;
+	struct hetckpt_box box;
+	size_t parked = todo->parked_count;
+
+	(void)core;
+	/* Long ranges of untouched blocks need no list; blocks that must meet parked ones do,
+	   and so do scraps. */
+	if (!parked && todo->ranges[0].count >= (together(launch) ? unstarted : launch->resident)) {
+		box = hetckpt_grid_box(launch->grid, todo->ranges[0].first,
+		                       todo->ranges[0].count < limit ? todo->ranges[0].count : limit);
+		/* Blocks that wait for each other fit in no less than one box. */
+		if (!together(launch) || box.count == todo->ranges[0].count ||
+		    box.count >= launch->resident) {
+			part->first = todo->ranges[0].first;
+			part->count = box.count;
+			hetckpt_blocks_take_front(todo, box.count);
+			return 0;
+		}
+	}
+	room = together(launch) ? LIST_MAX_WAITS : LIST_MAX;
+	if (room > limit)
+		room = limit;
+	if (room > parked + unstarted)
+		room = parked + unstarted;
+	part->list = malloc(room * sizeof *part->list);
+	if (!part->list)
+		return -ENOMEM;
+	part->resume = true;
+	/* Parked ones first: others may wait for what they have begun, never the reverse. */
+	if (parked > room)
+		parked = room;
+	memcpy(part->list, todo->parked, parked * sizeof *part->list);
+	todo->parked_count -= parked;
+	memmove(todo->parked, todo->parked + parked, todo->parked_count * sizeof *todo->parked);
+	part->count = parked;
+	if (!todo->parked_count)
+		part->count += hetckpt_blocks_take_list(todo, part->list + parked, room - parked);
+	return 0;
+}
+
+/* Puts a part that was not issued back. */
+static void part_return(struct hetckpt_flight *launch, struct hetckpt_part *part)
+{
+	/* There is room for all: they came from there. */
+	if (!part->resume)
+		hetckpt_blocks_add_range(&launch->todo, part->first, part->count);
+	for (uint64_t i = 0; part->resume && i < part->count; i++)
+		if (part->list[i].group == HETCKPT_NO_GROUP)
+			hetckpt_blocks_add_range(&launch->todo, part->list[i].block, 1);
+		else
+			hetckpt_blocks_add_parked(&launch->todo, part->list[i].block, part->list[i].group);
+	hetckpt_blocks_normalize(&launch->todo);
+}
+
+
+/* Uploads a list; it must stay where it is until the part has ended. */
+static int part_upload(struct hetckpt_core *core, struct hetckpt_flight *launch,
+                       struct hetckpt_part *part, struct hetckpt_error *error)
+{
+	uint64_t bytes = part->count * sizeof *part->list;
+	struct hetckpt_copy copy = {
+		.dst_memory = HETCKPT_MEMORY_DEVICE,
+		.src = (uintptr_t)part->list, .src_memory = HETCKPT_MEMORY_HOST,
+		.width = bytes, .height = 1, .depth = 1,
+		.dst_pitch = bytes, .dst_slice = bytes, .src_pitch = bytes, .src_slice = bytes,
+	};
+	int rc = hetckpt_heap_alloc(&core->internal, bytes, HETCKPT_ARENA_ALIGN, 0,
+	                              &part->list_address, error);
+
+	if (rc == -ENOMEM && hetckpt_frame_pool_trim(&core->pool))
+		rc = hetckpt_heap_alloc(&core->internal, bytes, HETCKPT_ARENA_ALIGN, 0,
+		                          &part->list_address, error);
+	if (rc)
+		return rc;
+	copy.dst = part->list_address;
+	return core->dev.ops->copy(launch->queue, &copy, error);
+}
+
+static int part_launch(struct hetckpt_core *core, struct hetckpt_flight *launch,
+                       struct hetckpt_part *part, struct hetckpt_error *error)
+{
+	const struct hetckpt_backend *ops = core->dev.ops;
+	enum hetckpt_variant variant = part->resume ? HETCKPT_VARIANT_RESUME : HETCKPT_VARIANT_RUN;
+	struct hetckpt_launch_command command = {
+		.grid = {(uint32_t)part->count, 1, 1},
+		.block = {launch->block[0], launch->block[1], launch->block[2]},
+		.dynamic_shared = launch->dynamic_shared,
+		.flags = launch->flags & HETCKPT_LAUNCH_COOPERATIVE ? HETCKPT_LAUNCH_FLAG_COOPERATIVE : 0,
+		.params = launch->params,
+		.param_bytes = launch->record_at + HETCKPT_LAUNCH_BYTES,
+	};
+	struct hetckpt_launch record = {
+		.flags = core->dev.flags,
+		.frames = launch->park->address,
+		.resume = launch->resume ? launch->resume->address : 0,
+		.unstarted = launch->bitmap->address,
+		.grid = {launch->grid[0], launch->grid[1], launch->grid[2]},
+		.dynamic_shared = launch->dynamic_shared,
+	};
+	int rc;
+
+	_Static_assert(sizeof record == HETCKPT_LAUNCH_BYTES, "the launch record's size is fixed");
+	rc = hetckpt_function_variant(&core->modules, launch->function, variant, error);
+	if (rc)
+		return rc;
+	command.kernel = launch->function->kernel[variant];
+	if (part->resume) {
+		rc = part_upload(core, launch, part, error);
+		if (rc)
+			return rc;
+		record.list = part->list_address;
+		record.count = (uint32_t)part->count;
+		/* A resume table there must be, even if nobody on the list reads it. */
+		if (!record.resume)
+			record.resume = record.frames;
+		if (core->stress.mode != HETCKPT_STRESS_OFF && launch->resume)
+			hetckpt_coverage_resumed(core, launch, part->list, part->count);
+	} else {
+		struct hetckpt_box box = hetckpt_grid_box(launch->grid, part->first, part->count);
+
+		memcpy(record.base, box.base, sizeof record.base);
+		memcpy(command.grid, box.size, sizeof command.grid);
+	}
+	memcpy(launch->params + launch->record_at, &record, sizeof record);
+	if (launch->whole && !launch->parts) {
+		rc = ops->record(launch->queue, &part->start, error);
+		if (rc)
+			return rc;
+	}
+	rc = ops->launch(launch->queue, &command, error);
+	return rc ? rc : ops->record(launch->queue, &part->marker, error);
+}
+
+/* Fresh places to park and to note, where the last pause used them. */
+static int renew_tables(struct hetckpt_core *core, struct hetckpt_flight *launch,
+                        struct hetckpt_error *error)
+{
+	int rc = 0;
+
+	if (!launch->park)
+		rc = hetckpt_frames_get(&core->pool, launch->queue, launch->resident, launch->threads,
+		                        launch->group_bytes, &launch->park, error);
+	if (!rc && !launch->bitmap)
+		rc = hetckpt_bitmap_get(&core->pool, launch->queue, launch->total, &launch->bitmap, error);
+	return rc;
+}
+
+int hetckpt_launch_issue(struct hetckpt_core *core, struct hetckpt_flight *launch,
+                         struct hetckpt_error *error)
+{
+	uint64_t epoch = atomic_load(&core->epoch);
+	unsigned most;
+	uint64_t limit = part_limit(core, launch, &most);
+	int rc = renew_tables(core, launch, error);
+
+	/* The epoch must be read before stop: see 2. above. */
+	if (!launch->parts)
+		launch->epoch = epoch;
+	while (!rc && launch->parts < most && !launch->disturbed && epoch == launch->epoch &&
+	       !hetckpt_blocks_empty(&launch->todo) && !atomic_load(&core->stop)) {
+		struct hetckpt_part *part = &launch->part[launch->parts];
+
+		rc = part_pick(core, launch, part, limit);
+		if (rc) {
+			hetckpt_error_set(error, rc, 0, "out of host memory for a launch");
+			break;
+		}
+		rc = part_launch(core, launch, part, error);
+		if (rc) {
+			part_return(launch, part);
+			hetckpt_part_clear(core, part);
+			break;
+		}
+		launch->parts++;
+		limit = part_limit(core, launch, &most);
+	}
+	return rc;
+}

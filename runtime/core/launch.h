@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * launch.h - a launch that can be paused, in flight: its blocks, where they are, and how they come
+ * back. The argument why none is lost or run twice is in launch.c.
+ *
+ * Called under the core's lock.
+ */
+#ifndef HETCKPT_CORE_LAUNCH_H
+#define HETCKPT_CORE_LAUNCH_H
+
+#include "core_internal.h"
+
+#define HETCKPT_LAUNCH_PARTS 8
+
+/* Blocks handed to the device in one hardware launch. */
+struct hetckpt_part {
+	bool resume;                       /* resume variant over list, else run variant */
+	uint64_t first, count;             /* run variant: block numbers */
+	struct hetckpt_block_ref *list;    /* resume variant: [count] */
+	uint64_t list_address;
+	struct hetckpt_marker *marker;
+	struct hetckpt_marker *start;      /* NULL: not timed, or follows the part before */
+	bool ended;
+};
+
+struct hetckpt_flight {
+	struct hetckpt_function *function;
+	struct hetckpt_queue *queue;       /* of the stream */
+	uint32_t grid[3], block[3], threads, dynamic_shared, flags;
+	uint64_t total;
+	uint32_t resident;                 /* capacity of frame tables */
+	uint64_t group_bytes;
+	unsigned char *params;             /* padded to 8, then room for the launch record */
+	uint32_t param_bytes, record_at;   /* record_at: offset of the record */
+
+	struct hetckpt_blocks todo;        /* not on the device */
+	uint64_t done;                     /* ended blocks */
+	struct hetckpt_frames *resume;     /* groups of parked blocks in todo and parts */
+	struct hetckpt_frames *park;       /* where blocks on the device park */
+	struct hetckpt_bitmap *bitmap;     /* where they note that they did not begin */
+
+	struct hetckpt_part part[HETCKPT_LAUNCH_PARTS]; /* on the device, oldest first */
+	unsigned parts;
+	uint64_t epoch;                    /* of the flag, before the oldest part was issued */
+	bool disturbed;                    /* some part may have seen the flag */
+	uint64_t slice;                    /* 0: all at once */
+	uint64_t last_when;                /* device time when the last part ended, 0: none */
+	bool whole;                        /* nothing has disturbed it so far: worth timing */
+};
+
+/*
+ * Decides how to run a launch message. *launch NULL: the original kernel, for the caller
+ * to issue; *expected is its expected time in ns, 0 if unknown. Fails with a cudaError_t
+ * of the application's for a configuration that cannot run.
+ */
+int hetckpt_launch_prepare(struct hetckpt_core *core, struct hetckpt_stream *stream,
+                           const struct hetckpt_msg_launch *msg, struct hetckpt_flight **launch,
+                           double *expected, uint32_t *resident, struct hetckpt_error *error);
+
+/* Hands as much to the device as it should have. Only while the core is running. */
+int hetckpt_launch_issue(struct hetckpt_core *core, struct hetckpt_flight *launch,
+                         struct hetckpt_error *error);
+
+/*
+ * Notes parts that have ended; *moved if any. When all have ended after a disturbance,
+ * collects who parked and who did not begin. An error means that the device or the
+ * kernel's code is broken.
+ */
+int hetckpt_launch_poll(struct hetckpt_core *core, struct hetckpt_flight *launch, bool *moved,
+                        struct hetckpt_error *error);
+
+/* Frees what a part that is not on the device holds, and zeroes it. */
+void hetckpt_part_clear(struct hetckpt_core *core, struct hetckpt_part *part);
+
+/* No block is left anywhere. */
+bool hetckpt_launch_finished(const struct hetckpt_flight *launch);
+
+/*
+ * A launch as a snapshot knows it: not on the device. params (param_bytes) are copied; todo is
+ * moved in. parked groups are numbered 0.. in resume (stolen; NULL if none are parked).
+ * Fails if this device cannot carry it on.
+ */
+int hetckpt_launch_restore(struct hetckpt_core *core, struct hetckpt_function *function,
+                           const uint32_t grid[3], const uint32_t block[3],
+                           uint32_t dynamic_shared, uint32_t flags, const void *params,
+                           uint32_t param_bytes, struct hetckpt_blocks *todo,
+                           struct hetckpt_frames *resume, uint64_t done,
+                           struct hetckpt_flight **launch, struct hetckpt_error *error);
+
+/* Frees. Nothing of it is on the device, or the device has failed. */
+void hetckpt_launch_free(struct hetckpt_core *core, struct hetckpt_flight *launch);
+
+#endif

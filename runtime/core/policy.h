@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * policy.h - how a launch is run: the original kernel, the run variant whole, or in slices.
+ *
+ * Pure decisions, no device. The reasons are in policy.c.
+ */
+#ifndef HETCKPT_CORE_POLICY_H
+#define HETCKPT_CORE_POLICY_H
+
+#include <stdint.h>
+
+/* What past launches of a function cost, by threads a block. A wave is as many blocks as
+   are resident at once; a launch of less than that is one wave. */
+#define HETCKPT_HISTORY_SIZES 4
+struct hetckpt_history {
+	struct {
+		uint32_t threads;  /* 0: free */
+		uint32_t launches; /* measured */
+		uint32_t skipped;  /* not measured since */
+		double wave_ns;    /* slowest of late: rises at once, decays slowly */
+	} size[HETCKPT_HISTORY_SIZES];
+};
+
+/* Notes that blocks of threads threads took ns with resident of them at once. */
+void hetckpt_history_note(struct hetckpt_history *history, uint32_t threads, uint64_t blocks,
+                          uint32_t resident, double ns);
+
+/* Expected ns of such a launch; 0: nothing is known. */
+double hetckpt_history_estimate(const struct hetckpt_history *history, uint32_t threads,
+                                uint64_t blocks, uint32_t resident);
+
+/* True if the launch that is about to begin should be timed. */
+int hetckpt_history_wants(struct hetckpt_history *history, uint32_t threads);
+
+struct hetckpt_launch_facts {
+	int pausable, polls, waits, cooperative;
+	int stress;           /* every pausable launch must be run so that it can pause */
+	uint64_t blocks;
+	uint32_t resident;    /* of the run variant on this device */
+	double expected_ns;   /* 0: unknown */
+};
+
+enum hetckpt_launch_mode {
+	HETCKPT_LAUNCH_ORIGINAL, /* cannot pause; ends by itself */
+	HETCKPT_LAUNCH_WHOLE,    /* run variant, all blocks at once */
+	HETCKPT_LAUNCH_SLICED    /* run variant, slice after slice */
+};
+
+struct hetckpt_launch_choice {
+	enum hetckpt_launch_mode mode;
+	uint64_t slice;          /* blocks of the first slice */
+};
+
+struct hetckpt_launch_choice hetckpt_policy_choose(const struct hetckpt_launch_facts *facts);
+
+/* Blocks of the next slice after one of slice blocks that took ns. */
+uint64_t hetckpt_policy_next_slice(uint64_t slice, uint32_t resident, double ns);
+
+/* A stream may have this much expected work issued beyond pausing's reach. */
+#define HETCKPT_RUN_AHEAD_NS 2e6
+#define HETCKPT_RUN_AHEAD_COMMANDS 256
+/* What a command that cannot pause and was never measured is taken for. */
+#define HETCKPT_UNKNOWN_NS HETCKPT_RUN_AHEAD_NS
+
+#endif
