@@ -11,8 +11,13 @@
  * Who waits, and who wakes. Both sides use the same pattern: the sleeper stores "I wait",
  * fence, looks once more, sleeps; the waker makes the thing true, fence, reads "waits",
  * wakes if set. With both fences sequentially consistent, either the sleeper sees the thing
- * or the waker sees the sleeper.
+ * or the waker sees the sleeper. The waker takes the "I wait" back, so that a sleeper who is
+ * slow to get up costs one system call and not one a command.
  */
+static int waiter_take(_Atomic uint32_t *waits)
+{
+	return atomic_load_explicit(waits, memory_order_relaxed) && atomic_exchange(waits, 0);
+}
 
 static struct hetckpt_msg *record_at(const struct hetckpt_ring *ring, uint64_t position)
 {
@@ -72,7 +77,7 @@ uint64_t hetckpt_ring_commit(struct hetckpt_ring *ring)
 	atomic_store_explicit(&c->produced_seq, ring->seq, memory_order_relaxed);
 	atomic_store_explicit(&c->tail, ring->position, memory_order_release);
 	atomic_thread_fence(memory_order_seq_cst);
-	if (atomic_load_explicit(&c->consumer_waits, memory_order_relaxed))
+	if (waiter_take(&c->consumer_waits))
 		hetckpt_ring_kick(ring->session);
 	return ring->seq;
 }
@@ -160,7 +165,10 @@ int hetckpt_ring_advance(struct hetckpt_ring *ring)
 	atomic_store_explicit(&c->taken_seq, ring->seq, memory_order_release);
 	atomic_store_explicit(&c->head, ring->position, memory_order_release);
 	atomic_thread_fence(memory_order_seq_cst);
-	if (atomic_load_explicit(&c->producer_waits, memory_order_relaxed))
+	/* Not before half of the ring is free, or the two would take turns record by record. A
+	   producer that waits longer than its timeout looks for itself. */
+	if (atomic_load(&c->tail) - ring->position <= ring->session->ring_bytes / 2 &&
+	    waiter_take(&c->producer_waits))
 		hetckpt_futex_ring(&c->space_bell);
 	return 0;
 }

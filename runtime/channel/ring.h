@@ -68,7 +68,11 @@ int hetckpt_ring_reserve(struct hetckpt_ring *ring, uint32_t bytes, struct hetck
  */
 uint64_t hetckpt_ring_commit(struct hetckpt_ring *ring);
 
-/* Waits until bytes can be reserved: 0, or -ETIMEDOUT after timeout_ms. */
+/*
+ * Waits until bytes can be reserved: 0, or -ETIMEDOUT after timeout_ms. The consumer wakes the
+ * producer when half of the ring is free, so call it again (and check for failures) each
+ * tenth of a second or so.
+ */
 int hetckpt_ring_wait_space(struct hetckpt_ring *ring, uint32_t bytes, int timeout_ms);
 
 /* ---- Consumer ---------------------------------------------------------- */

@@ -74,7 +74,7 @@ int hetckpt_staging_release(struct hetckpt_session *session, uint64_t offset, ui
 	/* Freed before looking whether somebody waits; the waiter announces itself before it
 	   looks for free chunks again. One of the two sees the other. */
 	atomic_thread_fence(memory_order_seq_cst);
-	if (atomic_load(&session->control->staging_waits))
+	if (atomic_load(&session->control->staging_waits) && atomic_exchange(&session->control->staging_waits, 0))
 		hetckpt_futex_ring(&session->control->staging_bell);
 	return 0;
 }
