@@ -18,6 +18,13 @@
 
 const int client_cudart_version = 12080;
 
+/* As in CUDA 12's driver_types.h, on which this source must not depend. */
+_Static_assert(sizeof(struct client_device_prop12) == 1032, "cudaDeviceProp of CUDA 12");
+_Static_assert(offsetof(struct client_device_prop12, totalConstMem) == 352, "cudaDeviceProp of CUDA 12");
+_Static_assert(offsetof(struct client_device_prop12, surfaceAlignment) == 568, "cudaDeviceProp of CUDA 12");
+_Static_assert(offsetof(struct client_device_prop12, hostRegisterSupported) == CLIENT_DEVICE_PROP11_BYTES,
+               "cudaDeviceProp of CUDA 11 is a prefix of CUDA 12's");
+
 /* ---- Properties -------------------------------------------------------- */
 
 static cudaError_t properties(struct client_device_prop12 *out)
