@@ -85,6 +85,9 @@ void hetcc_source_arguments(const struct hetcc_options *options,
 		hetcc_list_addf(command, "-isystem%s/include", toolchain->toolkit);
 	else if (!toolchain->toolkit)
 		hetcc_list_addf(command, "-isystem%s", toolchain->include);
+	/* Since CUDA 13 the C++ library that cooperative_groups.h needs lies apart. */
+	if (toolchain->toolkit && cuda)
+		hetcc_list_addf(command, "-isystem%s/include/cccl", toolchain->toolkit);
 	if (cuda)
 		hetcc_list_addf(command, "-cuid=%016llx", source_id(options, input->path));
 	if (options->verbose)
@@ -101,7 +104,11 @@ int hetcc_device_ptx(const struct hetcc_options *options, const struct hetcc_too
 	hetcc_list_add(&command, "--cuda-device-only");
 	hetcc_list_addf(&command, "--cuda-gpu-arch=%s", arch);
 	hetcc_list_addf(&command, "--cuda-feature=+ptx%u", ptx_version(arch));
-	if (!toolchain->toolkit) {
+	if (toolchain->toolkit) {
+		/* libdevice asks; unanswered, it takes the approximate square root. */
+		hetcc_list_add(&command, "-mllvm");
+		hetcc_list_add(&command, "-nvvm-reflect-add=__CUDA_PREC_SQRT=1");
+	} else {
 		hetcc_list_add(&command, "-Xclang");
 		hetcc_list_add(&command, "-mlink-builtin-bitcode");
 		hetcc_list_add(&command, "-Xclang");

@@ -19,6 +19,14 @@ typedef int w2 __attribute__((ext_vector_type(2)));
 HETCKPT_INLINE u32 sum2(w2 v) { return (u32)v[0] + (u32)v[1]; }
 HETCKPT_INLINE u32 sum4(w4 v) { return (u32)v[0] + (u32)v[1] + (u32)v[2] + (u32)v[3]; }
 
+/*
+ * With the least number raised by one nothing is left to saturate. (Written as a
+ * saturating subtraction from zero, ptxas gets it wrong for the least half word.)
+ */
+#define LEAST_2 0x8000
+#define LEAST_4 0x80
+#define ABOVE_LEAST(n, a) __builtin_elementwise_max(LANES(s##n, a), (s##n)(LEAST_##n + 1 - 2 * LEAST_##n))
+
 /* One definition for each lane count n and its signed and unsigned lane types. */
 #define FOR(n)                                                                 \
 	u32 __nv_vadd##n(u32 a, u32 b) { return PACK(LANES(u##n, a) + LANES(u##n, b)); } \
@@ -32,12 +40,10 @@ HETCKPT_INLINE u32 sum4(w4 v) { return (u32)v[0] + (u32)v[1] + (u32)v[2] + (u32)
 	{ return PACK(__builtin_elementwise_sub_sat(LANES(s##n, a), LANES(s##n, b))); } \
 	u32 __nv_vsubus##n(u32 a, u32 b)                                       \
 	{ return PACK(__builtin_elementwise_sub_sat(LANES(u##n, a), LANES(u##n, b))); } \
-	u32 __nv_vnegss##n(u32 a)                                              \
-	{ return PACK(__builtin_elementwise_sub_sat((s##n)0, LANES(s##n, a))); } \
+	u32 __nv_vnegss##n(u32 a) { return PACK(-ABOVE_LEAST(n, a)); }         \
 	u32 __nv_vabs##n(u32 a) { return PACK(__builtin_elementwise_abs(LANES(s##n, a))); } \
 	u32 __nv_vabsss##n(u32 a)                                              \
-	{ s##n v = LANES(s##n, a);                                             \
-	  return PACK(__builtin_elementwise_max(v, __builtin_elementwise_sub_sat((s##n)0, v))); } \
+	{ return PACK(__builtin_elementwise_abs(ABOVE_LEAST(n, a))); }         \
 	u32 __nv_vabsdiffs##n(u32 a, u32 b)                                    \
 	{ s##n x = LANES(s##n, a), y = LANES(s##n, b);                         \
 	  return PACK(__builtin_convertvector(__builtin_elementwise_abs(WIDE(n, x) - WIDE(n, y)), u##n)); } \

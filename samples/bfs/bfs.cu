@@ -55,23 +55,29 @@ __global__ void reset(uint32_t n, Node *nodes, Search *search)
 	}
 }
 
-__device__ void push(Search *search, int side, Node *node)
+/* Puts the chain from first to last before what the frontier holds already. */
+__device__ void splice(Search *search, int side, Node *first, Node *last)
 {
 	unsigned long long *head = (unsigned long long *)&search->frontier[side];
-	unsigned long long seen = *head, before;
+	unsigned long long seen = *(volatile unsigned long long *)head, before;
 
-	/* The level is set once, so a node is pushed by one thread only. */
 	do {
 		before = seen;
-		node->chain = (Node *)before;
+		last->chain = (Node *)before;
 		__threadfence();
-		seen = atomicCAS(head, before, (unsigned long long)node);
+		seen = atomicCAS(head, before, (unsigned long long)first);
 	} while (seen != before);
 }
 
-/* All nodes look whether they are in the frontier's level; those found go on its chain. */
+/*
+ * All nodes look whether they are in the frontier's level. A thread chains the nodes
+ * that it reaches first, and adds its chain to the next frontier once.
+ */
 __global__ void expand(uint32_t n, int depth, Node *nodes, Search *search)
 {
+	Node *first = nullptr, *last = nullptr;
+	unsigned int found = 0;
+
 	for (uint32_t i = blockIdx.x * blockDim.x + threadIdx.x; i < n; i += gridDim.x * blockDim.x) {
 		Node *node = &nodes[i];
 
@@ -81,10 +87,16 @@ __global__ void expand(uint32_t n, int depth, Node *nodes, Search *search)
 			Node *to = node->edge[e];
 
 			if (atomicCAS(&to->level, -1, depth) == -1) {
-				atomicAdd(&search->found, 1u);
-				push(search, depth & 1, to);
+				to->chain = first;
+				first = to;
+				last = last ? last : to;
+				found++;
 			}
 		}
+	}
+	if (found) {
+		splice(search, depth & 1, first, last);
+		atomicAdd(&search->found, found);
 	}
 }
 

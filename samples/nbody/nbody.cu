@@ -26,7 +26,7 @@ __global__ void step(int n, float dt, const float4 *position, const float4 *velo
 			float4 other = tile[j];
 			float dx = other.x - p.x, dy = other.y - p.y, dz = other.z - p.z;
 			float square = fmaf(dx, dx, fmaf(dy, dy, fmaf(dz, dz, 0.01f)));
-			float inverse = 1.0f / sqrtf(square);
+			float inverse = __frcp_rn(__fsqrt_rn(square)); /* never the approximate ones */
 			float pull = other.w * (inverse * inverse * inverse);
 
 			ax = fmaf(dx, pull, ax);

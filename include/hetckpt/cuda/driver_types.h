@@ -363,6 +363,7 @@ union cudaLaunchAttributeValue {
 	int cooperative;
 	int priority;
 	struct { unsigned int x, y, z; } clusterDim;
+	void *pointer; /* gives the union its alignment */
 };
 typedef union cudaLaunchAttributeValue cudaLaunchAttributeValue;
 
