@@ -182,9 +182,13 @@ void hetckpt_ring_retire(struct hetckpt_session *session, uint64_t seq)
 		;
 }
 
-uint32_t hetckpt_ring_ticket(const struct hetckpt_ring *ring)
+uint32_t hetckpt_ring_ticket(struct hetckpt_ring *ring)
 {
-	return atomic_load(&ring->session->control->doorbell);
+	const struct hetckpt_session_control *c = ring->session->control;
+	uint32_t ticket = atomic_load(&c->doorbell);
+
+	ring->seen = atomic_load(&c->tail);
+	return ticket;
 }
 
 static uint64_t now_ns(void)
@@ -199,7 +203,9 @@ static int has_news(const struct hetckpt_ring *ring, uint32_t ticket)
 {
 	const struct hetckpt_session_control *c = ring->session->control;
 
-	return atomic_load_explicit(&c->tail, memory_order_acquire) != ring->position ||
+	/* Not "the ring is not empty": a consumer that will not take what is there, because it
+	   is paused or far enough ahead, wants to sleep all the same. */
+	return atomic_load_explicit(&c->tail, memory_order_acquire) != ring->seen ||
 	       atomic_load_explicit(&c->doorbell, memory_order_acquire) != ticket;
 }
 

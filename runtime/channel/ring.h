@@ -48,6 +48,7 @@ struct hetckpt_ring {
 	uint64_t seq;                    /* last seq committed, or taken */
 	uint32_t pending;                /* producer: bytes reserved; consumer: bytes peeked */
 	uint32_t generation;             /* consumer */
+	uint64_t seen;                   /* consumer: tail when the ticket was read */
 };
 
 /* ---- Producer ---------------------------------------------------------- */
@@ -101,10 +102,11 @@ void hetckpt_ring_retire(struct hetckpt_session *session, uint64_t seq);
  * Waiting for commands or for a word from another thread. Read the ticket first, then look
  * whether there is anything to do (the ring, your own flags), then wait: 0 when a command
  * has come or somebody has kicked since the ticket was read, -ETIMEDOUT after timeout_ms
- * (< 0: no limit). Spins spin_us microseconds before it sleeps, so that a busy
- * application commits without system calls.
+ * (< 0: no limit). Commands that were there before and that the consumer left there do not
+ * end the wait. Spins spin_us microseconds before it sleeps, so that a busy application
+ * commits without system calls.
  */
-uint32_t hetckpt_ring_ticket(const struct hetckpt_ring *ring);
+uint32_t hetckpt_ring_ticket(struct hetckpt_ring *ring);
 int hetckpt_ring_wait(struct hetckpt_ring *ring, uint32_t ticket, int timeout_ms, unsigned spin_us);
 
 /* Ends the consumer's wait. Any thread of any process. */

@@ -296,7 +296,7 @@ static void *kick_later(void *session)
 static void test_kick(void **state)
 {
 	struct hetckpt_session session;
-	struct hetckpt_ring consumer;
+	struct hetckpt_ring consumer, producer;
 	pthread_t thread;
 	uint32_t ticket;
 
@@ -306,6 +306,15 @@ static void test_kick(void **state)
 	assert_int_equal(hetckpt_ring_wait(&consumer, ticket, 5, 0), -ETIMEDOUT);
 	/* A kick before the wait is not lost. */
 	hetckpt_ring_kick(&session);
+	assert_int_equal(hetckpt_ring_wait(&consumer, ticket, -1, 0), 0);
+	/* Nor is a command; but one that was there before, and stays there, is no news. */
+	hetckpt_ring_produce(&producer, &session);
+	ticket = hetckpt_ring_ticket(&consumer);
+	produce_one(&producer);
+	assert_int_equal(hetckpt_ring_wait(&consumer, ticket, -1, 0), 0);
+	ticket = hetckpt_ring_ticket(&consumer);
+	assert_int_equal(hetckpt_ring_wait(&consumer, ticket, 5, 10), -ETIMEDOUT);
+	produce_one(&producer);
 	assert_int_equal(hetckpt_ring_wait(&consumer, ticket, -1, 0), 0);
 	ticket = hetckpt_ring_ticket(&consumer);
 	assert_int_equal(pthread_create(&thread, NULL, kick_later, &session), 0);
