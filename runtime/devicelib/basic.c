@@ -18,8 +18,6 @@
 	type __nv_copysign##f(type a, type b) { return __builtin_copysign##f(a, b); } \
 	type __nv_fdim##f(type a, type b)                                      \
 	{ return a > b ? a - b : __builtin_isunordered(a, b) ? a + b : 0; }    \
-	type __nv_fmod##f(type a, type b) { return (type)clc_fmod((double)a, (double)b); } \
-	type __nv_remainder##f(type a, type b) { return remainder_##type(a, b); } \
 	type __nv_nextafter##f(type a, type b) { return clc_nextafter##f(a, b); } \
 	type __nv_modf##f(type x, type *whole)                                 \
 	{                                                                      \
@@ -32,21 +30,6 @@
 	i64 __nv_llround##f(type x) { return (i64)llround_##type(x); }         \
 	type __nv_scalbn##f(type x, int n) { return scale_##type(x, n); }      \
 	type __nv_ldexp##f(type x, int n) { return scale_##type(x, n); }
-
-/*
- * The remainder of two floats is a float, so the double function gives it exactly;
- * libclc's single precision one loses subnormals. A zero has the dividend's sign.
- */
-HETCKPT_INLINE double remainder_double(double a, double b)
-{
-	double r = clc_remainder(a, b);
-
-	return r == 0 ? __builtin_copysign(r, a) : r;
-}
-HETCKPT_INLINE float remainder_float(float a, float b)
-{
-	return (float)remainder_double((double)a, (double)b);
-}
 
 HETCKPT_INLINE i64 llrint_float(float x) { return __nvvm_f2ll_rn(x); }
 HETCKPT_INLINE i64 llrint_double(double x) { return __nvvm_d2ll_rn(x); }
@@ -192,35 +175,4 @@ double __nv_frexp(double x, int *exponent)
 	e = exponent_double(x) + 1;
 	*exponent = e;
 	return scale_double(x, -e);
-}
-
-/*
- * The remainder to nearest, and the low three bits of the quotient with its sign.
- * The quotient of a modulo 8b tells them: its magnitude is below 8 and its
- * remainder is the same.
- */
-float __nv_remquof(float a, float b, int *quotient)
-{
-	float r = remainder_float(a, b), magnitude = __builtin_fabsf(b);
-	float m = magnitude < 0x1p124f ? __nv_fmodf(__builtin_fabsf(a), 8 * magnitude) : __builtin_fabsf(a);
-	float toward = float_bits(a) >> 31 ? -r : r;
-	int q = 0;
-
-	if (r == r)
-		q = (int)__builtin_rintf(m / magnitude - toward / magnitude) & 7;
-	*quotient = (float_bits(a) ^ float_bits(b)) >> 31 ? -q : q;
-	return r;
-}
-
-double __nv_remquo(double a, double b, int *quotient)
-{
-	double r = remainder_double(a, b), magnitude = __builtin_fabs(b);
-	double m = magnitude < 0x1p1020 ? clc_fmod(__builtin_fabs(a), 8 * magnitude) : __builtin_fabs(a);
-	double toward = double_bits(a) >> 63 ? -r : r;
-	int q = 0;
-
-	if (r == r)
-		q = (int)__builtin_rint(m / magnitude - toward / magnitude) & 7;
-	*quotient = (double_bits(a) ^ double_bits(b)) >> 63 ? -q : q;
-	return r;
 }

@@ -65,11 +65,9 @@ CLC_F(tan, 3)
 CLC_F(tanh, 4)
 CLC_F(tgamma, 6)
 CLC_FF(atan2, 5)
-CLC_FF(fmod, 4)
 CLC_FF(hypot, 5)
 CLC_FF(nextafter, 9)
 CLC_FF(pow, 3)
-CLC_FF(remainder, 9)
 
 #undef CLC_F
 #undef CLC_FF
