@@ -126,7 +126,10 @@ Value *FrameCode::sharedOffset(IRBuilder<> &B, Value *P) {
   }
   Value *Offset = A;
   if (Static && Dynamic)
-    Offset = B.CreateSelect(B.CreateICmpUGE(A, Begin), Dynamic, Static);
+    // Compared as distances, which are right whatever the upper half is.
+    Offset = B.CreateSelect(
+        B.CreateICmpUGE(Static, B.CreateSub(Begin, B.CreatePtrToInt(K.Shared, I32))),
+        Dynamic, Static);
   else if (Static || Dynamic)
     Offset = Static ? Static : Dynamic;
   return B.CreateZExt(Offset, B.getInt64Ty());

@@ -158,7 +158,20 @@ void placePolls(Kernel &K, Function &F, Value *Launch, const PollPlan &Plan) {
       } else {
         if (!Counted)
           continue;
-        R = stripMine(*L, *Counted, P.Stride);
+        if (P.PaysFuel && P.UniformTrip) {
+          // Inside another loop most trips are short: they pay and run as they were.
+          Value *Iterations = nullptr;
+          BasicBlock *Short =
+              versionShortTrips(*L, *Counted, P.Stride, DT, LI, Iterations);
+          IRBuilder<> B(Short->getTerminator());
+          uint64_t Cost = std::min<uint64_t>(P.CostPerIteration, 1u << 20);
+          Place.pay(B, B.CreateMul(Iterations, B.getInt32(Cost)));
+          DT.recalculate(F);
+          LoopInfo Again(DT);
+          R = stripMine(*Again.getLoopFor(P.Header), *Counted, P.Stride);
+        } else {
+          R = stripMine(*L, *Counted, P.Stride);
+        }
       }
       if (P.PaysFuel) {
         IRBuilder<> B(R.Strip->getTerminator());

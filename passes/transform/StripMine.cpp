@@ -25,6 +25,8 @@
 #include "transform/StripMine.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/Transforms/Utils/BasicBlockUtils.h"
+#include "llvm/Transforms/Utils/Cloning.h"
+#include "llvm/Transforms/Utils/LoopUtils.h"
 
 using namespace llvm;
 
@@ -34,6 +36,7 @@ namespace {
 /// What the head of a strip computes.
 struct StripHead {
   Value *Limit;      ///< the inner loop's bound
+  Value *Longer;     ///< i1: the loop goes on after this strip
   Value *Iterations; ///< i32: iterations of this strip
 };
 } // namespace
@@ -82,6 +85,7 @@ static StripHead stripHead(IRBuilder<> &B, const CountedLoop &C, Value *Counter,
     Longer = B.CreateAnd(First, Longer);
   }
   StripHead R;
+  R.Longer = Longer;
   R.Limit = B.CreateSelect(Longer, End, C.Bound, "limit");
   // For the account of a loop around it: all strips but the last are full. Of the
   // last the power of two at or below the step is good enough; a division is not free.
@@ -104,6 +108,55 @@ static StripHead stripHead(IRBuilder<> &B, const CountedLoop &C, Value *Counter,
 Value *stripLimit(IRBuilder<> &B, const CountedLoop &C, Value *Counter,
                   uint64_t Stride) {
   return stripHead(B, C, Counter, Stride).Limit;
+}
+
+BasicBlock *versionShortTrips(Loop &L, const CountedLoop &C, uint64_t Stride,
+                              DominatorTree &DT, LoopInfo &LI, Value *&Iterations) {
+  BasicBlock *Pre = L.getLoopPreheader(), *Header = L.getHeader();
+  Function *F = Header->getParent();
+  LLVMContext &Ctx = F->getContext();
+  formLCSSA(L, DT, &LI, nullptr); // what leaves the loop leaves through phis
+
+  ValueToValueMapTy Map;
+  SmallVector<BasicBlock *, 16> Copies;
+  for (BasicBlock *BB : L.blocks()) {
+    BasicBlock *Copy = CloneBasicBlock(BB, Map, ".short", F);
+    Map[BB] = Copy;
+    Copies.push_back(Copy);
+  }
+  auto *Short = BasicBlock::Create(Ctx, "short.trip", F, Header);
+  auto *Long = BasicBlock::Create(Ctx, "long.trip", F, Header);
+  Map[Pre] = Short;
+  remapInstructionsInBlocks(Copies, Map);
+  for (BasicBlock *Exit : [&] {
+         SmallVector<BasicBlock *, 4> Exits;
+         L.getUniqueExitBlocks(Exits);
+         return Exits;
+       }())
+    for (PHINode &Phi : Exit->phis())
+      for (unsigned I = 0, E = Phi.getNumIncomingValues(); I < E; ++I) {
+        BasicBlock *From = Phi.getIncomingBlock(I);
+        if (!L.contains(From))
+          continue;
+        Value *V = Phi.getIncomingValue(I);
+        Value *Mapped = Map.lookup(V);
+        Phi.addIncoming(Mapped ? Mapped : V, cast<BasicBlock>(Map[From]));
+      }
+
+  Instruction *Old = Pre->getTerminator();
+  IRBuilder<> B(Old);
+  B.SetCurrentDebugLocation(L.getStartLoc());
+  StripHead Head = stripHead(B, C, C.Start, Stride);
+  Iterations = Head.Iterations;
+  if (auto *I = dyn_cast<Instruction>(Head.Limit); I && I->use_empty())
+    I->eraseFromParent();
+  B.CreateCondBr(Head.Longer, Long, Short);
+  Old->eraseFromParent();
+  BranchInst::Create(cast<BasicBlock>(Map[Header]), Short)
+      ->setDebugLoc(L.getStartLoc());
+  BranchInst::Create(Header, Long)->setDebugLoc(L.getStartLoc());
+  Header->replacePhiUsesWith(Pre, Long);
+  return Short;
 }
 
 StripMined stripMine(Loop &L, const CountedLoop &C, uint64_t Stride) {

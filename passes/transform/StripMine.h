@@ -10,6 +10,14 @@ namespace hetckpt {
 llvm::Value *stripLimit(llvm::IRBuilder<> &B, const CountedLoop &C,
                         llvm::Value *Counter, uint64_t Stride);
 
+/// Puts a plain copy of L beside it and lets short trips (at most twice Stride
+/// iterations) take the copy: loops inside others often end soon, and then run exactly
+/// as they were. L keeps the long trips. All threads of the scope must agree on the
+/// trip count. Returns the copy's preheader; Iterations: i32, computed there.
+llvm::BasicBlock *versionShortTrips(llvm::Loop &L, const CountedLoop &Counted,
+                                    uint64_t Stride, llvm::DominatorTree &DT,
+                                    llvm::LoopInfo &LI, llvm::Value *&Iterations);
+
 /// Blocks that strip-mining made.
 struct StripMined {
   llvm::BasicBlock *Strip;    ///< header of the outer loop; computes the bound
