@@ -45,6 +45,9 @@ bool client_lost(cudaError_t *error);
  */
 cudaError_t client_async_error(void);
 
+/* Errors after which CUDA's context is unusable: every later call returns them. */
+bool client_error_stays(cudaError_t error);
+
 struct hetckpt_session *client_session(void);
 
 /* Raised by cudaDeviceReset: what was learned from the worker in an older epoch is void. */

@@ -36,9 +36,20 @@ cudaError_t client_missing(const char *name, bool *said)
 /* The thread's error, else one that a command left behind. */
 static cudaError_t pending_error(void)
 {
+	/* An error that stays is told here once a thread; the calls go on failing with it.
+	   Programs call cudaGetLastError until it is quiet. */
+	static __thread cudaError_t told;
+	cudaError_t error;
+
 	if (last_error)
 		return last_error;
-	return client_attached() ? client_async_error() : cudaSuccess;
+	error = client_attached() ? client_async_error() : cudaSuccess;
+	if (error && client_error_stays(error)) {
+		if (error == told)
+			return cudaSuccess;
+		told = error;
+	}
+	return error;
 }
 
 CLIENT_EXPORT cudaError_t cudaGetLastError(void)

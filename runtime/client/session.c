@@ -148,10 +148,9 @@ bool client_lost(cudaError_t *error)
 	return false;
 }
 
-/* Errors after which CUDA's context is unusable: every later call returns them. */
-static bool is_sticky(uint32_t code)
+bool client_error_stays(cudaError_t error)
 {
-	switch (code) {
+	switch (error) {
 	case cudaErrorECCUncorrectable:
 	case cudaErrorNvlinkUncorrectable:
 	case cudaErrorContained:
@@ -177,7 +176,7 @@ cudaError_t client_async_error(void)
 	_Atomic uint32_t *word = &session.control->async_error;
 	uint32_t code = atomic_load_explicit(word, memory_order_acquire);
 
-	if (code && !is_sticky(code))
+	if (code && !client_error_stays((cudaError_t)code))
 		atomic_compare_exchange_strong(word, &code, 0);
 	return (cudaError_t)code;
 }
