@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+#define _GNU_SOURCE
+#include "supervisor.h"
+
+#include "command.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Opening a device and translating a module may both take long on a busy machine. */
+#define READY_MS 120000
+#define MODULE_MS 600000
+#define END_MS 3000
+
+/* ---- The device is lost ------------------------------------------------ */
+
+/* On a worker's reader thread: its device failed, or the process is gone unasked. */
+static void lost(void *context, struct hetckpt_worker_link *link, const char *why)
+{
+	struct hetckpt_supervisor *sv = context;
+	const char *path;
+	char text[HETCKPT_SESSION_MESSAGE_BYTES];
+	bool present;
+
+	pthread_mutex_lock(&sv->lock);
+	present = link == sv->worker && sv->state != HETCKPT_STATE_ENDING &&
+		  sv->state != HETCKPT_STATE_FAILED;
+	if (present) {
+		path = json_string_value(json_object_get(sv->last_checkpoint, "path"));
+		if (path)
+			snprintf(text, sizeof text,
+				 "%.200s; device memory is lost. The last checkpoint is %.200s: "
+				 "'hetckpt restore' finishes it", why, path);
+		else
+			snprintf(text, sizeof text,
+				 "%.300s; device memory is lost, and there is no checkpoint", why);
+		snprintf(sv->failure, sizeof sv->failure, "%s", text);
+		sv->state = HETCKPT_STATE_FAILED;
+		/* Under lock: renew could replace the memory otherwise. */
+		hetckpt_session_fail(&sv->memory, 0, text);
+		pthread_cond_broadcast(&sv->changed);
+	}
+	pthread_mutex_unlock(&sv->lock);
+	if (present) {
+		hetckpt_fail(0, "session %s: %s", sv->entry.id, text);
+		hetckpt_supervisor_wake(sv);
+	}
+}
+
+/* ---- Starting and replacing -------------------------------------------- */
+
+int hetckpt_supervisor_worker_start(struct hetckpt_supervisor *sv, const char *device,
+				    bool restore, const struct hetckpt_worker_wait *wait,
+				    struct hetckpt_worker_link **out,
+				    struct hetckpt_error *error)
+{
+	struct hetckpt_worker_options options = {
+		.program = sv->worker_program,
+		.device = device,
+		.session_fd = sv->memory.fd,
+		.restore = restore,
+		.lost = lost,
+		.context = sv,
+	};
+	struct hetckpt_worker_wait longer = {.silence_ms = READY_MS};
+	struct hetckpt_worker_link *link;
+	int rc;
+
+	*out = NULL;
+	if (wait) {
+		longer.tick = wait->tick;
+		longer.context = wait->context;
+	}
+	rc = hetckpt_worker_start(&options, &link, error);
+	if (rc)
+		return rc;
+	rc = hetckpt_worker_ready_wait(link, &longer, error);
+	if (!rc && sv->stress)
+		rc = hetckpt_worker_call(link, json_deep_copy(sv->stress), NULL, 0, NULL, NULL,
+					 error);
+	if (rc) {
+		hetckpt_worker_end(link, 0);
+		hetckpt_worker_unref(link);
+		return rc;
+	}
+	*out = link;
+	return 0;
+}
+
+int hetckpt_supervisor_hand_over(struct hetckpt_supervisor *sv, struct hetckpt_worker_link *link,
+				 const struct hetckpt_worker_wait *wait,
+				 struct hetckpt_error *error)
+{
+	struct hetckpt_worker_wait longer = {.silence_ms = MODULE_MS};
+	int rc = 0;
+
+	if (wait) {
+		longer.tick = wait->tick;
+		longer.context = wait->context;
+	}
+	/* The lists change only inside operations, and this runs in one. */
+	for (size_t i = 0; !rc && i < sv->host_count; i++)
+		rc = hetckpt_worker_call(link,
+					 json_pack("{s:s, s:I, s:I}", "op", "host", "address",
+						   (json_int_t)sv->hosts[i].address, "bytes",
+						   (json_int_t)sv->hosts[i].bytes),
+					 &sv->hosts[i].fd, 1, NULL, &longer, error);
+	for (size_t i = 0; !rc && i < sv->module_count; i++)
+		rc = hetckpt_worker_call(link,
+					 json_pack("{s:s, s:I, s:I}", "op", "module", "module",
+						   (json_int_t)sv->modules[i].number, "bytes",
+						   (json_int_t)sv->modules[i].bytes),
+					 &sv->modules[i].fd, 1, NULL, &longer, error);
+	return rc;
+}
+
+void hetckpt_supervisor_worker_replace(struct hetckpt_supervisor *sv,
+				       struct hetckpt_worker_link *link)
+{
+	struct hetckpt_session_entry entry;
+	struct hetckpt_worker_link *old;
+
+	pthread_mutex_lock(&sv->lock);
+	old = sv->worker;
+	sv->worker = link;
+	snprintf(sv->entry.device, sizeof sv->entry.device, "%s", hetckpt_worker_device(link));
+	entry = sv->entry;
+	pthread_cond_broadcast(&sv->changed);
+	pthread_mutex_unlock(&sv->lock);
+	if (hetckpt_registry_publish(&entry, NULL))
+		hetckpt_fail(0, "session %s: cannot write %s/session.json", entry.id, entry.folder);
+	if (old) {
+		hetckpt_worker_end(old, END_MS);
+		hetckpt_worker_unref(old);
+	}
+}
+
+struct hetckpt_worker_link *hetckpt_supervisor_worker(struct hetckpt_supervisor *sv,
+						      struct hetckpt_error *error)
+{
+	struct hetckpt_worker_link *link = NULL;
+
+	pthread_mutex_lock(&sv->lock);
+	if (sv->state == HETCKPT_STATE_FAILED)
+		hetckpt_error_set(error, -ENODEV, 0, "%s", sv->failure);
+	else if (!sv->worker || sv->state == HETCKPT_STATE_ENDING)
+		hetckpt_error_set(error, -ESHUTDOWN, 0, "the session is ending");
+	else
+		link = hetckpt_worker_ref(sv->worker);
+	pthread_mutex_unlock(&sv->lock);
+	return link;
+}
+
+/* ---- What the application handed over ---------------------------------- */
+
+int hetckpt_supervisor_module_add(struct hetckpt_supervisor *sv, int64_t number, int64_t bytes,
+				  int fd, struct hetckpt_error *error)
+{
+	struct hetckpt_handed_module *more;
+
+	for (size_t i = 0; i < sv->module_count; i++)
+		if (sv->modules[i].number == number)
+			return hetckpt_error_set(error, -EEXIST, 0, "module %lld is there already",
+						 (long long)number);
+	more = realloc(sv->modules, (sv->module_count + 1) * sizeof *more);
+	if (!more)
+		return hetckpt_error_set(error, -ENOMEM, 0, "no memory for a module");
+	sv->modules = more;
+	more[sv->module_count++] = (struct hetckpt_handed_module){number, bytes, fd};
+	return 0;
+}
+
+int hetckpt_supervisor_module_remove(struct hetckpt_supervisor *sv, int64_t number)
+{
+	for (size_t i = 0; i < sv->module_count; i++) {
+		if (sv->modules[i].number != number)
+			continue;
+		close(sv->modules[i].fd);
+		sv->modules[i] = sv->modules[--sv->module_count];
+		return 0;
+	}
+	return -ENOENT;
+}
+
+int hetckpt_supervisor_host_add(struct hetckpt_supervisor *sv, int64_t address, int64_t bytes,
+				int fd, struct hetckpt_error *error)
+{
+	const int64_t low = 0x1f0000000000, high = low + ((int64_t)1 << 40);
+	struct hetckpt_handed_host *more;
+
+	if (address < low || bytes <= 0 || address > high || bytes > high - address ||
+	    address % 4096)
+		return hetckpt_error_set(error, -EINVAL, 0,
+					 "page-locked buffer of %lld bytes at 0x%llx lies outside its window",
+					 (long long)bytes, (unsigned long long)address);
+	for (size_t i = 0; i < sv->host_count; i++)
+		if (address < sv->hosts[i].address + sv->hosts[i].bytes &&
+		    sv->hosts[i].address < address + bytes)
+			return hetckpt_error_set(error, -EEXIST, 0,
+						 "page-locked buffer at 0x%llx overlaps another",
+						 (unsigned long long)address);
+	more = realloc(sv->hosts, (sv->host_count + 1) * sizeof *more);
+	if (!more)
+		return hetckpt_error_set(error, -ENOMEM, 0, "no memory for a page-locked buffer");
+	sv->hosts = more;
+	more[sv->host_count++] = (struct hetckpt_handed_host){address, bytes, fd};
+	return 0;
+}
+
+int hetckpt_supervisor_host_remove(struct hetckpt_supervisor *sv, int64_t address)
+{
+	for (size_t i = 0; i < sv->host_count; i++) {
+		if (sv->hosts[i].address != address)
+			continue;
+		close(sv->hosts[i].fd);
+		sv->hosts[i] = sv->hosts[--sv->host_count];
+		return 0;
+	}
+	return -ENOENT;
+}
+
+int hetckpt_supervisor_renew(struct hetckpt_supervisor *sv, struct hetckpt_error *error)
+{
+	struct hetckpt_session fresh, old;
+	struct hetckpt_worker_link *link;
+	char device[sizeof sv->entry.device];
+	int rc;
+
+	rc = hetckpt_session_create(&fresh, 0, 0, 0);
+	if (rc)
+		return hetckpt_error_set(error, rc, 0, "cannot make session memory: %s",
+					 strerror(-rc));
+	pthread_mutex_lock(&sv->lock);
+	old = sv->memory;
+	sv->memory = fresh;
+	snprintf(device, sizeof device, "%s", sv->entry.device);
+	pthread_mutex_unlock(&sv->lock);
+	while (sv->module_count)
+		hetckpt_supervisor_module_remove(sv, sv->modules[0].number);
+	while (sv->host_count)
+		hetckpt_supervisor_host_remove(sv, sv->hosts[0].address);
+	rc = hetckpt_supervisor_worker_start(sv, device, false, NULL, &link, error);
+	if (!rc)
+		hetckpt_supervisor_worker_replace(sv, link);
+	pthread_mutex_lock(&sv->lock);
+	if (rc) {
+		sv->memory = old;
+	} else {
+		sv->state = HETCKPT_STATE_RUNNING;
+		sv->failure[0] = 0;
+		sv->used = false;
+		json_decref(sv->last_checkpoint);
+		sv->last_checkpoint = NULL;
+	}
+	pthread_mutex_unlock(&sv->lock);
+	hetckpt_session_close(rc ? &fresh : &old);
+	return rc;
+}
