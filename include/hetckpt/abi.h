@@ -220,6 +220,7 @@ enum hetckpt_cpu_op {
 #define HETCKPT_CPU_MASK_VARIES 1u
 #define HETCKPT_CPU_LANE_VARIES 2u
 #define HETCKPT_CPU_CLAMP_VARIES 4u
+#define HETCKPT_CPU_WIDE 8u /* not an operand: the value has 64 bits */
 
 struct hetckpt_cpu_site {
 	uint32_t op;     /* enum hetckpt_cpu_op */

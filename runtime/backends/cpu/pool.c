@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * The threads that run blocks.
+ *
+ * A pool thread runs one block at a time to its end. If the block only spins, waiting
+ * for another block, the thread takes one more, as long as there are blocks that nobody
+ * has begun and fewer than in_flight are held, and goes round all it holds. So up to
+ * threads * in_flight blocks of a launch run side by side, and none starves.
+ *
+ * Pausing. Before a block begins, its entry word is read; if that is raised, its bit in
+ * the record's bitmap is set instead. Blocks that have begun poll by themselves.
+ */
+#include "cpu.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define STACK_BYTES ((size_t)32 << 20) /* kernels may recurse, and have private arrays */
+#define SIGNAL_STACK_BYTES ((size_t)64 << 10)
+#define MAX_IN_FLIGHT 64u
+#define IN_FLIGHT_BYTES ((size_t)64 << 20) /* a pool thread */
+
+struct cpu_worker {
+	struct hetckpt_device *device;
+	pthread_t thread;
+	bool started;
+	struct cpu_guard guard;
+	char *signal_stack;
+	struct cpu_slot *slot[MAX_IN_FLIGHT];
+	unsigned held;              /* slots in use, first in slot[] */
+	/* Blocks that were taken but not begun, of one launch. */
+	struct cpu_launch *launch;
+	uint64_t first, end;
+};
+
+/* ---- Launches -------------------------------------------------------------- */
+
+void cpu_launch_fail(struct cpu_launch *launch, uint32_t cuda, const char *format, ...)
+{
+	char text[HETCKPT_ERROR_TEXT];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	pthread_mutex_lock(&launch->error_lock);
+	if (!atomic_load(&launch->failed)) {
+		hetckpt_error_set(&launch->error, -EIO, cuda, "kernel %.200s: %s", launch->kernel->signature,
+		                  text);
+		atomic_store(&launch->failed, true);
+	}
+	pthread_mutex_unlock(&launch->error_lock);
+}
+
+static void launch_finish(struct cpu_launch *launch, uint64_t blocks)
+{
+	struct hetckpt_device *device = launch->device;
+
+	if (!blocks || atomic_fetch_sub(&launch->left, blocks) != blocks)
+		return;
+	pthread_mutex_lock(&device->lock);
+	launch->done = true;
+	pthread_cond_signal(&launch->done_cond);
+	pthread_mutex_unlock(&device->lock);
+}
+
+static void launch_unlink(struct hetckpt_device *device, struct cpu_launch *launch)
+{
+	for (struct cpu_launch **p = &device->pool.active; *p; p = &(*p)->link)
+		if (*p == launch) {
+			*p = launch->link;
+			return;
+		}
+}
+
+/* Sets a block's bit in the bitmap of those that have not begun. */
+static void note_unstarted(const struct hetckpt_launch *record, uint64_t block)
+{
+	uint32_t *word = (uint32_t *)(uintptr_t)record->unstarted + block / 32;
+
+	__atomic_fetch_or(word, 1u << (block % 32), __ATOMIC_RELAXED);
+}
+
+/* True if the block may begin. The entry word is looked at once a block. */
+static bool may_begin(const struct cpu_slot *slot)
+{
+	const struct hetckpt_launch *record = slot->launch->record;
+	uint64_t block;
+
+	if (!record)
+		return true;
+	if (__atomic_load_n(slot->block.flag + (HETCKPT_FLAG_ENTRY - HETCKPT_FLAG_POLL) / 4, __ATOMIC_ACQUIRE) !=
+	    HETCKPT_FLAG_PAUSE)
+		return true;
+	block = slot->logical[0] +
+	        (uint64_t)record->grid[0] * (slot->logical[1] + (uint64_t)record->grid[1] * slot->logical[2]);
+	note_unstarted(record, block);
+	return false;
+}
+
+/* ---- A pool thread --------------------------------------------------------- */
+
+/* Takes blocks of some launch that has any. more: only of launches whose limit allows
+   this thread to hold more than it does. */
+static bool take(struct cpu_worker *worker, bool more)
+{
+	struct hetckpt_device *device = worker->device;
+	bool found = false;
+
+	pthread_mutex_lock(&device->lock);
+	for (struct cpu_launch *launch = device->pool.active, *next; launch && !found; launch = next) {
+		uint64_t first, end, chunk;
+		unsigned held = 0;
+
+		next = launch->link;
+		for (unsigned i = 0; i < worker->held; i++)
+			held += worker->slot[i]->launch == launch;
+		if (more && held >= launch->in_flight)
+			continue;
+		/* Few at a time where blocks may need each other, or are few. */
+		first = atomic_load(&launch->next);
+		chunk = launch->in_flight > 1 ? 1 : (launch->total - first) / (8 * device->pool.threads);
+		chunk = chunk < 1 ? 1 : chunk > 256 ? 256 : chunk;
+		end = first + chunk < launch->total ? first + chunk : launch->total;
+		atomic_store(&launch->next, end);
+		if (end == launch->total)
+			launch_unlink(device, launch);
+		if (first == end)
+			continue;
+		/* The next thread that looks starts with another launch. */
+		if (end < launch->total && launch->link) {
+			launch_unlink(device, launch);
+			struct cpu_launch **tail = &device->pool.active;
+
+			while (*tail)
+				tail = &(*tail)->link;
+			launch->link = NULL;
+			*tail = launch;
+		}
+		worker->launch = launch;
+		worker->first = first;
+		worker->end = end;
+		found = true;
+	}
+	pthread_mutex_unlock(&device->lock);
+	return found;
+}
+
+static const char *fault_name(int number)
+{
+	switch (number) {
+	case SIGFPE: return "arithmetic fault";
+	case SIGILL: return "trap";
+	case SIGBUS: return "bus error";
+	default: return "invalid access to memory";
+	}
+}
+
+/* Runs the block in slot under guard. */
+static enum cpu_outcome run_guarded(struct cpu_worker *worker, struct cpu_slot *slot)
+{
+	enum cpu_outcome r;
+	int number = sigsetjmp(worker->guard.env, 0);
+
+	if (number) {
+		if (number == CPU_SIGNAL_STOP) {
+			snprintf(slot->failure, sizeof slot->failure, "the device is being closed");
+		} else if (!slot->block.fault) {
+			slot->block.fault = number == SIGSEGV || number == SIGBUS ? CUDA_ERROR_ILLEGAL_ADDRESS
+			                                                          : CUDA_ERROR_LAUNCH_FAILURE;
+			if (number == SIGSEGV && worker->guard.code == SI_KERNEL)
+				snprintf(slot->failure, sizeof slot->failure,
+				         "%s at an address that no machine has", fault_name(number));
+			else
+				snprintf(slot->failure, sizeof slot->failure, "%s at 0x%llx",
+				         fault_name(number), (unsigned long long)worker->guard.address);
+		}
+		if (!slot->block.fault)
+			slot->block.fault = CUDA_ERROR_LAUNCH_FAILURE;
+		return CPU_BLOCK_FAULT;
+	}
+	worker->guard.active = 1;
+	/* A stop that came before the guard was up had nowhere to jump to. */
+	r = atomic_load_explicit(&worker->device->pool.stop, memory_order_relaxed) ? CPU_BLOCK_FAULT : cpu_slot_run(slot);
+	worker->guard.active = 0;
+	return r;
+}
+
+static void block_end(struct cpu_worker *worker, unsigned at)
+{
+	struct cpu_slot *slot = worker->slot[at];
+	struct cpu_launch *launch = slot->launch;
+
+	cpu_slot_end(slot);
+	worker->slot[at] = worker->slot[worker->held - 1];
+	worker->slot[--worker->held] = slot;
+	launch_finish(launch, 1);
+}
+
+/* Runs the block at slot[at] for a while. True if it has ended. */
+static bool step(struct cpu_worker *worker, unsigned at)
+{
+	struct cpu_slot *slot = worker->slot[at];
+	enum cpu_outcome r = CPU_BLOCK_FAULT;
+
+	if (!atomic_load_explicit(&slot->launch->failed, memory_order_relaxed)) {
+		r = run_guarded(worker, slot);
+		if (r == CPU_BLOCK_FAULT)
+			cpu_launch_fail(slot->launch, slot->block.fault, "block %u,%u,%u: %s",
+			                slot->logical[0], slot->logical[1], slot->logical[2], slot->failure);
+	}
+	if (r == CPU_BLOCK_YIELDS)
+		return false;
+	block_end(worker, at);
+	return true;
+}
+
+/* Begins the next block that was taken. True if it then runs. */
+static bool begin(struct cpu_worker *worker)
+{
+	struct cpu_launch *launch = worker->launch;
+	uint64_t at = worker->first++, block = at;
+	struct cpu_slot **slot = &worker->slot[worker->held];
+
+	if (launch->stride)
+		block = (uint64_t)(((unsigned __int128)at * launch->stride + launch->shift) % launch->total);
+	if (!*slot)
+		*slot = calloc(1, sizeof **slot);
+	if (atomic_load_explicit(&launch->failed, memory_order_relaxed)) {
+		launch_finish(launch, 1);
+		return false;
+	}
+	if (!*slot || cpu_slot_begin(*slot, launch, block)) {
+		cpu_launch_fail(launch, 2, "no memory for a block's frames");
+		launch_finish(launch, 1);
+		return false;
+	}
+	if (!may_begin(*slot)) {
+		(*slot)->launch = NULL;
+		launch_finish(launch, 1);
+		return false;
+	}
+	worker->held++;
+	return true;
+}
+
+/* Nothing but spinning blocks: what they wait for may need this core. */
+static void relax(unsigned rounds)
+{
+	if (rounds < 64)
+		sched_yield();
+	else
+		nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
+}
+
+static void work(struct cpu_worker *worker)
+{
+	struct hetckpt_device *device = worker->device;
+	struct cpu_pool *pool = &device->pool;
+	unsigned idle = 0;
+
+	for (;;) {
+		bool progress = false;
+
+		/* Each block that is held gets a turn. */
+		for (unsigned i = 0; i < worker->held;) {
+			if (step(worker, i))
+				progress = true;
+			else
+				i++;
+		}
+		/* If all of them spin, or there are none, one more is begun. */
+		if (!progress && worker->held < MAX_IN_FLIGHT &&
+		    (worker->first < worker->end || take(worker, worker->held > 0))) {
+			if (begin(worker))
+				step(worker, worker->held - 1);
+			progress = true;
+		}
+		if (progress) {
+			idle = 0;
+			continue;
+		}
+		if (worker->held) {
+			relax(idle++);
+			continue;
+		}
+		pthread_mutex_lock(&device->lock);
+		while (!pool->active && !pool->stop)
+			pthread_cond_wait(&pool->work, &device->lock);
+		if (!pool->active) {
+			pthread_mutex_unlock(&device->lock);
+			return;
+		}
+		pthread_mutex_unlock(&device->lock);
+	}
+}
+
+static void *worker_main(void *argument)
+{
+	struct cpu_worker *worker = argument;
+
+	cpu_fault_thread(&worker->guard, worker->signal_stack, SIGNAL_STACK_BYTES);
+	work(worker);
+	cpu_fault_thread_end();
+	return NULL;
+}
+
+/* ---- The pool --------------------------------------------------------------- */
+
+unsigned cpu_count(void)
+{
+	const char *text = getenv("HETCKPT_CPU_THREADS");
+	long n = text ? strtol(text, NULL, 10) : 0;
+	cpu_set_t set;
+
+	if (n < 1 || n > 4096)
+		n = sched_getaffinity(0, sizeof set, &set) ? sysconf(_SC_NPROCESSORS_ONLN) : CPU_COUNT(&set);
+	return n < 1 ? 1 : (unsigned)n;
+}
+
+int cpu_pool_start(struct hetckpt_device *device, struct hetckpt_error *error)
+{
+	struct cpu_pool *pool = &device->pool;
+	pthread_attr_t attributes;
+	int rc = cpu_fault_install();
+
+	if (rc)
+		return hetckpt_error_set(error, rc, 0, "cpu:%u: fault handlers: %s", device->index, strerror(-rc));
+	pool->threads = cpu_count();
+	pool->worker = calloc(pool->threads, sizeof *pool->worker);
+	if (!pool->worker)
+		return hetckpt_error_set(error, -ENOMEM, 0, "cpu:%u: no memory for %u threads", device->index,
+		                         pool->threads);
+	pthread_cond_init(&pool->work, NULL);
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK_BYTES);
+	for (unsigned i = 0; i < pool->threads && !rc; i++) {
+		struct cpu_worker *w = &pool->worker[i];
+
+		w->device = device;
+		w->signal_stack = malloc(SIGNAL_STACK_BYTES);
+		rc = w->signal_stack ? -pthread_create(&w->thread, &attributes, worker_main, w) : -ENOMEM;
+		w->started = !rc;
+	}
+	pthread_attr_destroy(&attributes);
+	if (rc) {
+		cpu_pool_stop(device);
+		return hetckpt_error_set(error, rc, 0, "cpu:%u: cannot start %u threads: %s", device->index,
+		                         pool->threads, strerror(-rc));
+	}
+	return 0;
+}
+
+void cpu_pool_stop(struct hetckpt_device *device)
+{
+	struct cpu_pool *pool = &device->pool;
+
+	if (!pool->worker)
+		return;
+	pthread_mutex_lock(&device->lock);
+	pool->stop = true;
+	pthread_cond_broadcast(&pool->work);
+	pthread_mutex_unlock(&device->lock);
+	for (unsigned i = 0; i < pool->threads; i++) {
+		struct cpu_worker *w = &pool->worker[i];
+		struct timespec until;
+
+		if (!w->started)
+			continue;
+		/* A kernel that never ends is interrupted, again until it is seen. */
+		for (;;) {
+			clock_gettime(CLOCK_REALTIME, &until);
+			until.tv_nsec += 50000000;
+			if (until.tv_nsec >= 1000000000) {
+				until.tv_nsec -= 1000000000;
+				until.tv_sec++;
+			}
+			if (!pthread_timedjoin_np(w->thread, NULL, &until))
+				break;
+			pthread_kill(w->thread, CPU_SIGNAL_STOP);
+		}
+	}
+	for (unsigned i = 0; i < pool->threads; i++) {
+		struct cpu_worker *w = &pool->worker[i];
+
+		for (unsigned k = 0; k < MAX_IN_FLIGHT; k++)
+			if (w->slot[k]) {
+				cpu_slot_free(w->slot[k]);
+				free(w->slot[k]);
+			}
+		free(w->signal_stack);
+	}
+	pthread_cond_destroy(&pool->work);
+	free(pool->worker);
+	pool->worker = NULL;
+}
+
+uint32_t cpu_pool_in_flight(const struct hetckpt_kernel *kernel, uint32_t threads, uint32_t dynamic_shared)
+{
+	size_t n;
+
+	if (!kernel->spins)
+		return 1;
+	n = IN_FLIGHT_BYTES / cpu_slot_bytes(kernel->function, threads, dynamic_shared);
+	return n < 1 ? 1 : n > MAX_IN_FLIGHT / 4 ? MAX_IN_FLIGHT / 4 : (uint32_t)n;
+}
+
+int cpu_pool_run(struct hetckpt_device *device, struct cpu_launch *launch)
+{
+	struct cpu_launch **tail = &device->pool.active;
+
+	pthread_mutex_lock(&device->lock);
+	while (*tail)
+		tail = &(*tail)->link;
+	launch->link = NULL;
+	*tail = launch;
+	pthread_cond_broadcast(&device->pool.work);
+	while (!launch->done)
+		pthread_cond_wait(&launch->done_cond, &device->lock);
+	pthread_mutex_unlock(&device->lock);
+	return atomic_load(&launch->failed) ? launch->error.code : 0;
+}
