@@ -7,6 +7,7 @@
 // is nobody's promise. The originals get the same structure, so a kernel and its
 // variants are alike.
 #include "transform/Prepare.h"
+#include "transform/SharedPointers.h"
 #include "Names.h"
 #include "llvm/Analysis/ValueTracking.h"
 #include "llvm/IR/IRBuilder.h"
@@ -212,8 +213,13 @@ void normalise(Function &F) {
   // Pointers that are known to point to shared memory say so by their type: frames
   // then hold offsets without asking at run time.
   FPM.addPass(InferAddressSpacesPass(0));
-  FPM.addPass(LoopSimplifyPass());
   FPM.run(F, FAM);
+  indexSharedPointers(F);
+  FAM.invalidate(F, PreservedAnalyses::none());
+  FunctionPassManager Last;
+  Last.addPass(InstCombinePass());
+  Last.addPass(LoopSimplifyPass());
+  Last.run(F, FAM);
 }
 
 /// True if P may point to private or shared memory by what it is made of.
