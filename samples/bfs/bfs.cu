@@ -129,7 +129,7 @@ __global__ void walk(uint32_t n, int hops, Node *nodes, uint32_t *out)
 
 int main(int argc, char **argv)
 {
-	sample::Sample s(argc, argv, "bfs", "Searches a graph of device pointers.", "levels walk", 1 << 18, 10);
+	sample::Sample s(argc, argv, "bfs", "Searches a graph of device pointers.", "levels walk", 1 << 18, 20);
 	uint32_t n = (uint32_t)s.size;
 	bool walking = s.variant == "walk";
 	int hops = 1000 * s.repeat;

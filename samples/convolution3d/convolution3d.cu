@@ -44,7 +44,7 @@ __global__ void convolve(int n, const float *from, float *to)
 
 int main(int argc, char **argv)
 {
-	sample::Sample s(argc, argv, "convolution3d", "Filters a volume of floats.", "shared", 128, 4);
+	sample::Sample s(argc, argv, "convolution3d", "Filters a volume of floats.", "shared", 128, 12);
 	size_t n = (size_t)s.size, count = n * n * n;
 	const float divisor = 1.0f / 125;
 

@@ -5,7 +5,7 @@
  * Variants: shared (bins of the block in shared memory first), global (straight to
  * global memory), match (lanes with equal bytes count once, together).
  * Sizes: --size is in bytes. The default takes 1-3 seconds on two cores; 1000000000
- * with --repeat 50 takes minutes.
+ * with --repeat 100 takes minutes.
  */
 #include "../common/sample.hpp"
 #include "histogram_host.hpp"
@@ -46,7 +46,7 @@ __global__ void count_match(size_t n, const unsigned char *data, unsigned int *b
 int main(int argc, char **argv)
 {
 	sample::Sample s(argc, argv, "histogram", "Counts the values of bytes.", "shared global match", 1 << 24,
-	                 10);
+	                 60);
 	size_t n = (size_t)s.size;
 	std::vector<unsigned char> data(n);
 

@@ -5,7 +5,7 @@
  * Variants: steps (one kernel a step), blocks (one kernel makes 256 steps of each
  * tile in shared memory, with the tile's surroundings standing still).
  * Sizes: --size is the inner width, a multiple of 32; --repeat counts kernels (of
- * blocks, 4 unless given). The default takes 1-3 seconds on two cores; --size 8192 --repeat 500 takes minutes.
+ * blocks, 12 unless given). The default takes 1-3 seconds on two cores; --size 8192 --repeat 2000 takes minutes.
  */
 #include "../common/sample.hpp"
 #include "jacobi_host.hpp"
@@ -54,7 +54,7 @@ __global__ void heat_blocks(int n, int sweeps, const float *from, float *to)
 
 int main(int argc, char **argv)
 {
-	sample::Sample s(argc, argv, "jacobi", "Spreads heat on a plate.", "steps blocks", 1024, 200);
+	sample::Sample s(argc, argv, "jacobi", "Spreads heat on a plate.", "steps blocks", 1024, 800);
 	size_t n = (size_t)s.size + 2;
 	bool blocks = s.variant == "blocks";
 
@@ -85,7 +85,7 @@ int main(int argc, char **argv)
 		}
 	};
 	if (blocks && !s.repeat_given)
-		s.repeat = 4;
+		s.repeat = 12;
 	if (s.host_bench) {
 		s.begin();
 		host();

@@ -5,7 +5,7 @@
  * Variants: pixel (one thread a pixel), stride (few blocks; each thread takes the
  * next pixel when it is done with one, in one long kernel).
  * Sizes: --size is the width in pixels; the default takes 1-3 seconds on two cores,
- * 4096 with --repeat 10 takes minutes. --repeat multiplies the iteration limit of 256.
+ * 4096 with --repeat 50 takes minutes. --repeat multiplies the iteration limit of 256.
  *
  * The products are written so that no compiler can fuse them in two ways: each sum
  * takes rounded values, or is a fused operation.
@@ -49,7 +49,7 @@ __global__ void pixels_stride(int n, int limit, unsigned int *next, unsigned int
 
 int main(int argc, char **argv)
 {
-	sample::Sample s(argc, argv, "mandelbrot", "Counts iterations of z -> z^2 + c.", "pixel stride", 1024, 1);
+	sample::Sample s(argc, argv, "mandelbrot", "Counts iterations of z -> z^2 + c.", "pixel stride", 2048, 1);
 	size_t n = (size_t)s.size;
 	int limit = 256 * s.repeat;
 
@@ -86,7 +86,7 @@ int main(int argc, char **argv)
 	std::vector<unsigned int> got = out.download();
 	bool pass = true;
 	/* Every row of a small picture, some of a large one. */
-	size_t step = (double)n * (double)n * limit < 3e8 ? 1 : (n + 63) / 64;
+	size_t step = (double)n * (double)n * limit < 2e9 ? 1 : (n + 63) / 64;
 	for (size_t row = 0; row < n && pass; row += step) {
 		mandelbrot_host(row, row + 1, n, limit, want.data());
 		pass = !std::memcmp(&got[row * n], &want[row * n], n * sizeof(unsigned int));

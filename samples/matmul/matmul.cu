@@ -4,8 +4,8 @@
  *
  * Variants: tiled (tiles in shared memory, two barriers a step), simple (one element
  * a thread straight from global memory), wide (4 x 4 elements a thread in registers).
- * Sizes: --size is the order, a multiple of 64; 1024 takes 1-3 seconds on two cores,
- * 4096 minutes.
+ * Sizes: --size is the order, a multiple of 64; 2048 takes 1-3 seconds on two cores,
+ * 8192 minutes.
  */
 #include "../common/sample.hpp"
 #include "matmul_host.hpp"
@@ -69,7 +69,7 @@ __global__ void multiply_wide(int n, const float *a, const float *b, float *c)
 int main(int argc, char **argv)
 {
 	sample::Sample s(argc, argv, "matmul", "Multiplies square matrices of floats.", "tiled simple wide",
-	                 1024, 1);
+	                 2048, 1);
 	size_t n = (size_t)s.size;
 
 	if (n % 64 || n > 32768)
@@ -111,7 +111,7 @@ int main(int argc, char **argv)
 	std::vector<float> got = dc.download();
 	bool pass = true;
 	/* All rows of a small matrix, about 256 of a large one. */
-	size_t step = n <= 1024 ? 1 : n / 256;
+	size_t step = n <= 2048 ? 1 : n / 256;
 	for (size_t i = 0; i < n && pass; i += step) {
 		matmul_host(i, i + 1, n, a.data(), b.data(), c.data());
 		pass = !std::memcmp(&got[i * n], &c[i * n], n * sizeof(float));

@@ -49,7 +49,7 @@ __global__ void step(int n, float dt, const float4 *position, const float4 *velo
 
 int main(int argc, char **argv)
 {
-	sample::Sample s(argc, argv, "nbody", "Moves bodies under each other's gravity.", "tiled", 8192, 4);
+	sample::Sample s(argc, argv, "nbody", "Moves bodies under each other's gravity.", "tiled", 16384, 4);
 	size_t n = (size_t)s.size;
 	const float dt = 0.001f;
 
@@ -103,7 +103,7 @@ int main(int argc, char **argv)
 
 	/* A small problem is computed again as a whole; of a large one the last step for some bodies. */
 	bool pass = true;
-	if ((double)n * (double)n * s.repeat <= 4e8) {
+	if ((double)n * (double)n * s.repeat <= 2e9) {
 		for (int r = 0; r < s.repeat; r++) {
 			sample::parallel(s.threads, n, [&](size_t first, size_t last) {
 				nbody_host(first, last, n, dt, position.data(), velocity.data(), p2.data(), v2.data());

@@ -6,7 +6,7 @@
  * Variants: shuffle (down-shuffles), tile (cooperative groups, tiles of 32), ballot
  * (counts by vote, bit by bit), shared (a tree in shared memory, no warp operations).
  * Sizes: --size is in elements. The default takes 1-3 seconds on two cores; 200
- * million with --repeat 100 take minutes.
+ * million with --repeat 1000 take minutes.
  */
 #include <climits>
 
@@ -134,15 +134,22 @@ __global__ void reduce_shared(size_t n, const int *v, Totals *out)
 int main(int argc, char **argv)
 {
 	sample::Sample s(argc, argv, "reduction", "Reduces integers to a sum, extremes and a parity.",
-	                 "shuffle tile ballot shared", 1 << 24, 20);
+	                 "shuffle tile ballot shared", 1 << 24, 100);
 	size_t n = (size_t)s.size;
 	std::vector<int> v(n);
 
 	for (size_t i = 0; i < n; i++)
 		v[i] = (int)sample::hash32((uint32_t)i);
+	auto finish = [&](const Totals &t, bool pass) {
+		s.result(&t.sum, sizeof t.sum);
+		s.result(&t.least, sizeof t.least);
+		s.result(&t.most, sizeof t.most);
+		s.result(&t.odd, sizeof t.odd);
+		return s.finish(pass);
+	};
 	if (s.host_bench) {
 		std::vector<Totals> parts(s.threads);
-		Totals t = {};
+		Totals t = {0, INT_MAX, INT_MIN, 0};
 
 		s.begin();
 		for (int r = 0; r < s.repeat; r++) {
@@ -150,16 +157,15 @@ int main(int argc, char **argv)
 				for (size_t p = first; p < last; p++)
 					parts[p] = reduction_host(n * p / s.threads, n * (p + 1) / s.threads, v.data());
 			});
-			for (unsigned p = 0; p < s.threads; p++) {
-				t.sum += parts[p].sum;
-				t.least = parts[p].least < t.least || !r ? parts[p].least : t.least;
-				t.most = parts[p].most > t.most || !r ? parts[p].most : t.most;
-				t.odd ^= parts[p].odd;
+			for (const Totals &part : parts) {
+				t.sum += part.sum;
+				t.least = part.least < t.least ? part.least : t.least;
+				t.most = part.most > t.most ? part.most : t.most;
+				t.odd ^= part.odd;
 			}
 		}
 		s.end();
-		s.result(&t.sum, sizeof t.sum);
-		return s.finish(true);
+		return finish(t, true);
 	}
 
 	sample::Buffer<int> dv(v);
@@ -184,9 +190,5 @@ int main(int argc, char **argv)
 	Totals got = out.download()[0], want = reduction_host(0, n, v.data());
 	bool pass = got.sum == want.sum * (unsigned long long)s.repeat && got.least == want.least &&
 	            got.most == want.most && got.odd == (s.repeat & 1 ? want.odd : 0);
-	s.result(&got.sum, sizeof got.sum);
-	s.result(&got.least, sizeof got.least);
-	s.result(&got.most, sizeof got.most);
-	s.result(&got.odd, sizeof got.odd);
-	return s.finish(pass);
+	return finish(got, pass);
 }

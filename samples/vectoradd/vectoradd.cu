@@ -5,7 +5,7 @@
  * Variants: blocks (one element a thread), stride (a few blocks whose threads walk
  * over the vector, all repeats in one launch).
  * Sizes: --size is in elements; the default takes 1-3 seconds on two cores, 100
- * million elements with --repeat 500 take minutes.
+ * million elements with --repeat 2000 take minutes.
  */
 #include "../common/sample.hpp"
 #include "vectoradd_host.hpp"
@@ -29,7 +29,7 @@ __global__ void add_stride(size_t n, int repeat, const float *x, float *y)
 
 int main(int argc, char **argv)
 {
-	sample::Sample s(argc, argv, "vectoradd", "Adds vectors of floats.", "blocks stride", 1 << 23, 100);
+	sample::Sample s(argc, argv, "vectoradd", "Adds vectors of floats.", "blocks stride", 1 << 23, 300);
 	size_t n = (size_t)s.size;
 	std::vector<float> x(n), y(n);
 

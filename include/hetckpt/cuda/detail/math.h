@@ -43,6 +43,49 @@ HETCKPT_FMINMAX_(double, float, double, )
 HETCKPT_FMINMAX_(double, double, float, )
 #undef HETCKPT_FMINMAX_
 
+/* Overloads that clang's headers declare and leave to the toolkit's to define. */
+#define HETCKPT_OVERLOAD_(result, name)                                        \
+	static inline __device__ result name(float x) { return ::name##f(x); }
+#define HETCKPT_OVERLOAD2_(name)                                               \
+	static inline __device__ float name(float a, float b) { return ::name##f(a, b); }
+HETCKPT_OVERLOAD_(float, acosh)
+HETCKPT_OVERLOAD_(float, asinh)
+HETCKPT_OVERLOAD_(float, atanh)
+HETCKPT_OVERLOAD_(float, cbrt)
+HETCKPT_OVERLOAD_(float, erf)
+HETCKPT_OVERLOAD_(float, erfc)
+HETCKPT_OVERLOAD_(float, exp2)
+HETCKPT_OVERLOAD_(float, expm1)
+HETCKPT_OVERLOAD_(int, ilogb)
+HETCKPT_OVERLOAD_(float, lgamma)
+HETCKPT_OVERLOAD_(long long, llrint)
+HETCKPT_OVERLOAD_(long long, llround)
+HETCKPT_OVERLOAD_(float, log1p)
+HETCKPT_OVERLOAD_(float, log2)
+HETCKPT_OVERLOAD_(float, logb)
+HETCKPT_OVERLOAD_(long, lrint)
+HETCKPT_OVERLOAD_(long, lround)
+HETCKPT_OVERLOAD_(float, nearbyint)
+HETCKPT_OVERLOAD_(float, rint)
+HETCKPT_OVERLOAD_(float, round)
+HETCKPT_OVERLOAD_(float, tgamma)
+HETCKPT_OVERLOAD_(float, trunc)
+HETCKPT_OVERLOAD2_(copysign)
+HETCKPT_OVERLOAD2_(fdim)
+HETCKPT_OVERLOAD2_(fmax)
+HETCKPT_OVERLOAD2_(fmin)
+HETCKPT_OVERLOAD2_(hypot)
+HETCKPT_OVERLOAD2_(nextafter)
+HETCKPT_OVERLOAD2_(remainder)
+#undef HETCKPT_OVERLOAD_
+#undef HETCKPT_OVERLOAD2_
+static inline __device__ float fma(float a, float b, float c) { return ::fmaf(a, b, c); }
+static inline __device__ float remquo(float a, float b, int *q) { return ::remquof(a, b, q); }
+static inline __device__ float scalbn(float x, int n) { return ::scalbnf(x, n); }
+static inline __device__ float scalbln(float x, long n) { return ::scalblnf(x, n); }
+static inline __device__ double nan(const char *tag) { return __nv_nan((const signed char *)tag); }
+static inline __device__ float nanf(const char *tag) { return __nv_nanf((const signed char *)tag); }
+
 /* Host versions, from what the C library has. */
 static inline __host__ double rsqrt(double x) { return 1.0 / __builtin_sqrt(x); }
 static inline __host__ float rsqrtf(float x) { return (float)(1.0 / __builtin_sqrt((double)x)); }

@@ -1,0 +1,205 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+# hetcc_test.sh HETCC SOURCES FAKE FATBIN_LIST SAMPLES - hetcc as its users see it.
+#
+# FAKE holds a libcudart.so.13 that tells what programs ask of it. Everything is done
+# with --no-toolkit in an environment that names no toolkit, and once more with one if
+# the machine has it.
+set -u
+hetcc=$1 sources=$2 fake=$3 list=$4 samples=$5
+bad=0 checks=0
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+mkdir temporary
+export TMPDIR="$work/temporary"
+unset CUDA_PATH HETCC_CLANG
+
+fail() {
+	echo "FAIL: $*" >&2
+	bad=$((bad + 1))
+}
+
+# works WHAT COMMAND...: succeeds, says nothing on stderr
+works() {
+	what=$1
+	shift
+	checks=$((checks + 1))
+	"$@" > out 2> err || { fail "$what: exit status $?: $(head -3 err)"; return 1; }
+	[ ! -s err ] || fail "$what: said: $(head -3 err)"
+}
+
+# refuses TEXT ARGUMENTS...: exit status 1 and one line "hetcc: ..." with TEXT in it
+refuses() {
+	text=$1
+	shift
+	checks=$((checks + 1))
+	"$hetcc" "$@" > out 2> err
+	status=$?
+	[ $status -eq 1 ] || fail "hetcc $*: exit status $status instead of 1"
+	[ "$(wc -l < err)" -eq 1 ] || fail "hetcc $*: not one line: $(cat err)"
+	grep -q "^hetcc: .*$text" err || fail "hetcc $*: '$text' is not in: $(cat err)"
+}
+
+has() {
+	checks=$((checks + 1))
+	grep -qE -- "$2" "$1" || fail "$1: no line fits '$2': $(head -5 "$1")"
+}
+hasnt() {
+	checks=$((checks + 1))
+	! grep -qE -- "$2" "$1" || fail "$1: $(grep -E -- "$2" "$1" | head -2)"
+}
+
+cp "$sources/program.cu" "$sources/helper.c" "$sources/helper.cpp" .
+flags="--no-toolkit -DFACTOR=3 -Wall -Wextra"
+
+# ---- Help and mistakes
+works "--help" "$hetcc" --help
+has out "Usage: hetcc"
+works "--version" "$hetcc" --version
+has out "^hetcc \(hetckpt\) [0-9]"
+refuses "no input files"
+refuses "no input files" -O2
+refuses "program.txt: not a source" program.txt
+refuses "-o: value missing" program.cu -o
+refuses "-o x: -c has several outputs" -c program.cu helper.cpp -o x
+refuses "sm_7x: unknown GPU architecture" --arch=sm_7x program.cu
+refuses "gpu: unknown target" --targets=gpu program.cu
+refuses "exclude each other" -c -S program.cu
+refuses "helper.c: --ptx wants CUDA sources" --ptx helper.c
+refuses "more than one architecture" --ptx --arch=sm_75,sm_80 program.cu
+refuses "cannot be linked together" -fgpu-rdc program.cu
+refuses "no CUDA toolkit there" "--cuda-path=$work" program.cu
+refuses "no-instrument leaves out" --no-toolkit --no-instrument --targets=cpu program.cu
+HETCC_CLANG=$work/none
+export HETCC_CLANG
+refuses "HETCC_CLANG: $work/none" program.cu
+unset HETCC_CLANG
+
+# ---- A program of several files, compiled apart and linked
+works "compile C++" "$hetcc" $flags -c helper.cpp
+works "compile and link" "$hetcc" $flags program.cu helper.c helper.o -lm -o program
+readelf -d program > dynamic
+has dynamic "NEEDED.*libcudart.so.13"
+has dynamic "(RUNPATH|RPATH).*lib/hetckpt"
+works "run" env LD_LIBRARY_PATH= LD_PRELOAD="$fake/libcudart.so.13" ./program
+has out "^fatbin 1$"
+has out "^end$"
+has out "^function _Z5scaleIfEviPT_S0_$"
+has out "^function _ZL?5maths"
+has out "^variable table 16 constant$"
+has out "^variable total 4$"
+has out "^symbol table 16 0 1$"
+has out "^launch _Z5scaleIfEviPT_S0_ 2x3x4 32x2x1 256 3$"
+has out "^launch _ZL?5maths[^ ]* 1x1x1 64x1x1 0 3$"
+has out "^host 5 30 0.841 0.500$"
+has out "^unregister$"
+
+# ---- Device code
+for instrument in "" --no-instrument; do
+	works "--ptx $instrument" "$hetcc" $flags $instrument --ptx program.cu -o program.ptx
+	has program.ptx "^\.target sm_75"
+	# nothing from outside but what every CUDA device offers
+	grep -E '^\.extern \.func' program.ptx | grep -vE '(vprintf|__assertfail|malloc|free)$' > foreign
+	checks=$((checks + 1))
+	[ ! -s foreign ] || fail "calls to $(cat foreign)"
+	hasnt program.ptx "\.approx"
+done
+clang=$(command -v clang-22 || echo /usr/lib/llvm-22/bin/clang)
+awk -f "$sources/overloads.awk" "$("$clang" -print-resource-dir)/include/__clang_cuda_math_forward_declares.h" > overloads.cu
+checks=$((checks + 1))
+[ "$(wc -l < overloads.cu)" -gt 100 ] || fail "only $(wc -l < overloads.cu) overloads found in clang's header"
+works "overloads of mathematics" "$hetcc" --no-toolkit --no-instrument -w --ptx overloads.cu
+hasnt overloads.ptx '^\.extern \.func'
+works "another architecture" "$hetcc" $flags --ptx -arch sm_90 program.cu -o sm90.ptx
+has sm90.ptx "^\.target sm_90"
+works "fat binary" "$hetcc" $flags --fatbin --arch=sm_75,sm_80 program.cu
+works "its entries" "$list" program.fatbin
+has out "^ptx sm_75$"
+has out "^ptx sm_80$"
+has out "^image$"
+works "no instrumentation" "$hetcc" $flags --no-instrument --fatbin program.cu -o plain.fatbin
+works "its entries" "$list" plain.fatbin
+hasnt out "^image$"
+for sample in "$samples"/*/*.cu; do
+	works "$sample" "$hetcc" --no-toolkit -Wall -Wextra -Werror --ptx "$sample" -o sample.ptx
+	hasnt sample.ptx '^\.extern \.func'
+	hasnt sample.ptx "\.approx"
+	has sample.ptx "__hetckpt_image"
+done
+
+# ---- Outputs and other options
+works "default names" "$hetcc" $flags -c program.cu
+[ -s program.o ] || fail "-c made no program.o"
+works "-S" "$hetcc" $flags -S program.cu -o program.s
+has program.s "main:"
+works "-E" "$hetcc" $flags -E program.cu
+has out "from_cpp"
+works "-M" "$hetcc" $flags -M program.cu
+has out "cuda_runtime.h"
+works "dependencies" "$hetcc" $flags -MMD -MF program.d -c program.cu -o program.o
+has program.d "^program.o:"
+works "language" "$hetcc" $flags -x cuda -c helper.cpp -o language.o
+mkdir own
+echo '#define OWN 1' > own/cuda_fp16.h
+cp program.cu own.cu
+printf '#include <cuda_fp16.h>\nint own = OWN;\n' > own.cpp
+works "own headers first" "$hetcc" --no-toolkit -Iown -c own.cpp
+works "standard and debug information" "$hetcc" $flags -std=c++20 -g -O1 -c program.cu -o debug.o
+works "several architectures" "$hetcc" $flags --cuda-gpu-arch=sm_80 --offload-arch=sm_90 -c program.cu
+
+# ---- Commands
+"$hetcc" $flags -Xhetckpt poll-interval=20 -Xdevice -DONE -Xhost -DTWO '-###' program.cu helper.c -o p > out 2> err ||
+	fail "-###: exit status $?"
+[ ! -e p ] || fail "-### ran something"
+has err '"-mllvm" "-hetckpt-poll-interval=20"'
+has err 'cuda-device-only.*"-DONE"'
+has err 'cuda-host-only.*"-DTWO"'
+hasnt err 'cuda-host-only.*"-DONE"'
+hasnt err '/usr/local/cuda'
+checks=$((checks + 1))
+[ "$(wc -l < err)" -eq 4 ] || fail "-###: $(wc -l < err) commands instead of 4"
+checks=$((checks + 1))
+"$hetcc" $flags -v -c program.cu > out 2> err || fail "-v: exit status $?"
+has err '"--cuda-device-only"'
+works "an option of the pass" "$hetcc" $flags -Xhetckpt poll-interval=20 -c program.cu
+
+# ---- Errors in sources, and nothing left behind
+echo 'int broken( {' > broken.cu
+checks=$((checks + 1))
+"$hetcc" --no-toolkit -c broken.cu -o broken.o > out 2> err && fail "broken.cu: accepted"
+has err "broken.cu:1"
+[ ! -e broken.o ] || fail "broken.o was made"
+"$hetcc" --no-toolkit missing.cu > out 2> err && fail "missing.cu: accepted"
+has err "missing.cu"
+checks=$((checks + 1))
+[ -z "$(ls temporary)" ] || fail "left in the temporary folder: $(ls temporary)"
+
+# ---- Ahead of time
+if [ -x "$(dirname "$hetcc")/hetckpt-translate" ]; then
+	works "--targets" "$hetcc" $flags --targets=cpu,cpu:x86-64-v3 --fatbin \
+		"$samples/vectoradd/vectoradd.cu" -o ahead.fatbin
+	works "its entries" "$list" ahead.fatbin
+	has out "^target cpu ELF$"
+	has out "^target cpu:x86-64-v3 ELF$"
+else
+	echo "skipped: --targets, for hetckpt-translate is not built"
+fi
+
+# ---- With a toolkit
+if [ -x /usr/local/cuda/bin/ptxas ]; then
+	works "with a toolkit" "$hetcc" -DFACTOR=3 --arch=sm_90 --fatbin "$samples/matmul/matmul.cu" -o kit.fatbin
+	works "its entries" "$list" kit.fatbin
+	has out "^elf sm_90$"
+	has out "^ptx sm_90$"
+	has out "^image$"
+	works "link with a toolkit" "$hetcc" --arch=sm_90 "$samples/matmul/matmul.cu" -o kit
+	readelf -d kit > dynamic
+	has dynamic "NEEDED.*libcudart.so"
+else
+	echo "skipped: compilation with a CUDA toolkit, for there is none"
+fi
+
+echo "$checks checks, $bad failed"
+[ $bad -eq 0 ]
