@@ -6,6 +6,7 @@
 
 #include "llvm/Analysis/TargetTransformInfo.h"
 #include "llvm/Bitcode/BitcodeReader.h"
+#include "llvm/IR/InstIterator.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/Linker/Linker.h"
@@ -20,6 +21,7 @@
 #include "llvm/Transforms/Scalar/EarlyCSE.h"
 #include "llvm/Transforms/Scalar/SROA.h"
 #include "llvm/Transforms/Scalar/SimplifyCFG.h"
+#include "llvm/Transforms/Utils/ModuleUtils.h"
 #include <chrono>
 #include <mutex>
 
@@ -134,7 +136,37 @@ Expected<std::unique_ptr<Module>> loadSupport(LLVMContext &Ctx, const DataLayout
   return M;
 }
 
+/// Functions that code generation may call for types that are in the module; nothing
+/// calls them before.
+SmallVector<StringRef, 8> libcalls(const Module &M) {
+  bool Half = false, BFloat = false, Wide = false;
+  for (const llvm::Function &F : M)
+    for (const Instruction &I : instructions(F)) {
+      auto Look = [&](const Type *T) {
+        T = T->getScalarType();
+        Half |= T->isHalfTy();
+        BFloat |= T->isBFloatTy();
+        Wide |= T->isIntegerTy() && T->getIntegerBitWidth() > 64;
+      };
+      Look(I.getType());
+      for (const Use &U : I.operands())
+        Look(U->getType());
+    }
+  SmallVector<StringRef, 8> Names;
+  if (Half)
+    Names.append({"__extendhfsf2", "__truncsfhf2", "__truncdfhf2"});
+  if (BFloat)
+    Names.append({"__truncsfbf2", "__truncdfbf2"});
+  if (Wide)
+    Names.append({"__udivti3", "__umodti3", "__divti3", "__modti3"});
+  return Names;
+}
+
 Error linkSupport(Module &M, std::unique_ptr<Module> Support) {
+  SmallVector<GlobalValue *, 8> Keep;
+  SmallVector<StringRef, 8> Calls = libcalls(M);
+  for (StringRef Name : Calls)
+    M.getOrInsertFunction(Name, Support->getFunction(Name)->getFunctionType());
   SmallVector<std::string, 64> Names;
   for (llvm::Function &F : *Support)
     if (!F.isDeclaration())
@@ -144,6 +176,13 @@ Error linkSupport(Module &M, std::unique_ptr<Module> Support) {
   for (const std::string &N : Names)
     if (llvm::Function *F = M.getFunction(N); F && !F->isDeclaration())
       F->setLinkage(GlobalValue::InternalLinkage);
+  for (StringRef Name : Calls) {
+    llvm::Function *F = M.getFunction(Name);
+    F->setLinkage(GlobalValue::ExternalLinkage);
+    F->setVisibility(GlobalValue::HiddenVisibility);
+    Keep.push_back(F);
+  }
+  appendToCompilerUsed(M, Keep);
   return Error::success();
 }
 

@@ -153,9 +153,12 @@ void Splitter::requestAndAnswer() {
     if (R)
       S.Call->replaceAllUsesWith(R);
     S.Call->eraseFromParent();
-    // Room for reloads in front of everything.
-    Cont[N]->splitBasicBlock(Cont[N]->begin(), "resumed");
   }
+  // Room for reloads in front of everything. What a site ends may be what another began.
+  for (BasicBlock *C : Cont)
+    C->splitBasicBlock(C->begin(), "resumed");
+  for (unsigned N = 0; N < Cont.size(); N++)
+    Before[N] = Cont[N]->getSinglePredecessor();
 }
 
 /// Which instructions live across which site.

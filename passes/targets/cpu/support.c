@@ -8,7 +8,8 @@
  * block in front.
  *
  * support_float.h has rounding modes, conversions and approximate instructions,
- * support_bits.h operations on bits and bytes.
+ * support_bits.h operations on bits and bytes,
+ * support_libcalls.h what code generation itself may call.
  */
 #include <hetckpt/abi.h>
 #include <stdbool.h>
@@ -19,6 +20,7 @@
 
 #include "support_bits.h"
 #include "support_float.h"
+#include "support_libcalls.h"
 
 /* ---- Services of the runtime ------------------------------------------- */
 
