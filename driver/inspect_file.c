@@ -232,8 +232,7 @@ static json_t *place_json(const struct hetckpt_map_kernel *kernel, uint32_t id, 
 			 (json_int_t)threads, "kind",
 			 sp			  ? sp->kind
 			 : id == HETCKPT_SP_START ? "start"
-			 : id == HETCKPT_SP_DONE  ? "done"
-						  : "unknown",
+						  : "done",
 			 "file", sp ? sp->file : NULL, "line", (json_int_t)(sp ? sp->line : 0),
 			 "function", sp ? sp->function : NULL);
 }
@@ -266,6 +265,14 @@ static int add_places(struct inspection *in, const struct launch *l, json_t *fac
 		for (uint32_t t = 0; !rc && t < l->layout.threads; t++) {
 			uint32_t id = hetckpt_frame_safepoint(&l->layout, group, t);
 
+			if (id != HETCKPT_SP_DONE && id != HETCKPT_SP_START &&
+			    !hetckpt_map_safepoint_find(l->kernel, id)) {
+				rc = hetckpt_error_set(in->error, -EBADMSG, 0,
+						       "kernel %.200s, block %u, thread %u: frame names safepoint %u of %u",
+						       l->kernel->name, l->blocks[i], t, id,
+						       l->kernel->safepoints);
+				break;
+			}
 			for (p = 0; p < count && place[p].id != id; p++)
 				;
 			if (p == count && count < PLACES_MAX) {

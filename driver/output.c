@@ -20,9 +20,11 @@ const char *hetckpt_bytes_format(uint64_t bytes, char text[HETCKPT_TEXT_SHORT])
 		value /= 1024;
 		i++;
 	}
-	/* One digit after the point only where it says something. */
-	snprintf(text, HETCKPT_TEXT_SHORT, i && value < 99.95 && value != (double)(int)value ? "%.1f %s" : "%.0f %s",
-		 value, unit[i]);
+	/* One digit after the point, and only where it says something. */
+	if (value < 99.95 && (unsigned)(value * 10 + 0.5) % 10)
+		snprintf(text, HETCKPT_TEXT_SHORT, "%.1f %s", value, unit[i]);
+	else
+		snprintf(text, HETCKPT_TEXT_SHORT, "%.0f %s", value, unit[i]);
 	return text;
 }
 

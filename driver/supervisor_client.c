@@ -38,7 +38,7 @@ static int timeout_field(const json_t *request)
 	json_t *value = json_object_get(request, "timeout_ms");
 	json_int_t ms = json_integer_value(value);
 
-	return !value ? PAUSE_MS : ms < 1 ? 1 : ms > 86400000 ? 86400000 : (int)ms;
+	return !json_is_integer(value) ? PAUSE_MS : ms < 1 ? 1 : ms > 86400000 ? 86400000 : (int)ms;
 }
 
 /* ---- Who waits --------------------------------------------------------- */
@@ -451,7 +451,7 @@ void hetckpt_supervisor_accept(struct hetckpt_supervisor *sv)
 	}
 	pthread_mutex_unlock(&sv->lock);
 	if (full) {
-		hetckpt_log(HETCKPT_LOG_WARN, "refused a connection: too many");
+		hetckpt_log(HETCKPT_LOG_INFO, "refused a connection: too many");
 		close(fd);
 		free(c);
 		return;
