@@ -131,8 +131,10 @@ bool client_range_remove(uint64_t address, enum client_range_kind kind, struct c
 /* Removes all ranges of a kind, the last first; false when none is left. */
 bool client_range_pop(enum client_range_kind kind, struct client_range *removed);
 
+/* The arenas of 32 devices. No more: position-independent executables and their heap, which
+   holds a program's own buffers, begin at 0x550000000000. */
 #define CLIENT_ARENA_BASE 0x200000000000ull
-#define CLIENT_ARENA_END (CLIENT_ARENA_BASE + (64ull << 40))
+#define CLIENT_ARENA_END (CLIENT_ARENA_BASE + (32ull << 40))
 static inline bool client_is_device(uint64_t address)
 {
 	return address >= CLIENT_ARENA_BASE && address < CLIENT_ARENA_END;

@@ -38,6 +38,16 @@ void copies_1d(void)
 	fake_hold(false);
 	OK(cudaMemcpy(back + 1, d, 1, cudaMemcpyDeviceToHost));
 	CHECK_INT(back[1], back[0]);
+	/* Memory of the executable and its heap is the program's, wherever it was loaded. */
+	static unsigned char image[2];
+	unsigned char *heap = malloc(2);
+	CHECK(heap);
+	heap[0] = 17;
+	OK(cudaMemcpy(d, heap, 1, cudaMemcpyHostToDevice));
+	OK(cudaMemcpy(image + 1, d, 1, cudaMemcpyDeviceToHost));
+	OK(cudaMemcpy(heap + 1, image + 1, 1, cudaMemcpyDefault));
+	CHECK_INT(heap[1], 17);
+	free(heap);
 	/* Host to host, and nothing at all. */
 	OK(cudaMemcpy(back, h, 1000, cudaMemcpyHostToHost));
 	CHECK(!memcmp(back, h, 1000));
