@@ -229,6 +229,23 @@ static int join_tables(struct hetckpt_core *core, struct hetckpt_flight *launch,
 	return 0;
 }
 
+/* Counts blocks of a part that have gone on from their frames. bits NULL: all have. */
+static void count_resumed(struct hetckpt_core *core, const struct hetckpt_flight *launch,
+                          const struct hetckpt_part *part, const struct unstarted_bits *bits)
+{
+	struct hetckpt_block_ref *refs;
+	size_t count = 0;
+
+	if (core->stress.mode == HETCKPT_STRESS_OFF || !part->resume || !launch->resume)
+		return;
+	refs = malloc(part->count * sizeof *refs);
+	for (uint64_t i = 0; refs && i < part->count; i++)
+		if (part->list[i].group != HETCKPT_NO_GROUP && !(bits && bit_at(bits, part->list[i].block)))
+			refs[count++] = part->list[i];
+	hetckpt_coverage_resumed(core, launch, refs, count);
+	free(refs);
+}
+
 /* All parts have ended, and some may have seen the flag: who is where? */
 static int collect(struct hetckpt_core *core, struct hetckpt_flight *launch,
                    struct hetckpt_error *error)
@@ -254,6 +271,8 @@ static int collect(struct hetckpt_core *core, struct hetckpt_flight *launch,
 	rc = sort_blocks(launch, &parked, &bits, error);
 	if (rc)
 		goto out;
+	for (unsigned i = 0; i < launch->parts; i++)
+		count_resumed(core, launch, &launch->part[i], &bits);
 	hetckpt_blocks_normalize(&launch->todo);
 	rc = join_tables(core, launch, &parked, error);
 	if (rc)
@@ -326,6 +345,7 @@ int hetckpt_launch_poll(struct hetckpt_core *core, struct hetckpt_flight *launch
 		return launch->parts && ended == launch->parts ? collect(core, launch, error) : 0;
 	for (unsigned i = 0; i < ended; i++) {
 		launch->done += launch->part[i].count;
+		count_resumed(core, launch, &launch->part[i], NULL);
 		hetckpt_part_clear(core, &launch->part[i]);
 	}
 	if (ended) {

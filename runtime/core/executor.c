@@ -299,8 +299,9 @@ static bool issue_stream(struct hetckpt_core *core, struct hetckpt_stream *strea
 		moved = true;
 		command->state = HETCKPT_COMMAND_ISSUED;
 		stream->queued = command->behind;
-		stream->issued_last = command;
+		/* issued_last still is the one before: a launch marks what it follows. */
 		rc = issue_command(core, stream, command, &error);
+		stream->issued_last = command;
 		if (rc) {
 			/* A broken flight cannot be taken back; anything else never began. */
 			if (command->flight && command->flight->parts)

@@ -458,8 +458,6 @@ static int part_launch(struct hetckpt_core *core, struct hetckpt_flight *launch,
 		/* A resume table there must be, even if nobody on the list reads it. */
 		if (!record.resume)
 			record.resume = record.frames;
-		if (core->stress.mode != HETCKPT_STRESS_OFF && launch->resume)
-			hetckpt_coverage_resumed(core, launch, part->list, part->count);
 	} else {
 		struct hetckpt_box box = hetckpt_grid_box(launch->grid, part->first, part->count);
 

@@ -157,6 +157,17 @@ static int list_streams(struct save *save, json_t *streams, json_t *events)
 	return rc;
 }
 
+/* A stream that was destroyed while it had work may share its number with a new one, so
+   commands name their streams by position. */
+static unsigned stream_position(const struct hetckpt_core *core, const struct hetckpt_stream *stream)
+{
+	unsigned position = 0;
+
+	for (const struct hetckpt_stream *s = core->streams; s != stream; s = s->next)
+		position++;
+	return position;
+}
+
 /* A launch under way. */
 static json_t *flight_json(struct save *save, const struct hetckpt_command *command)
 {
@@ -200,7 +211,8 @@ static int list_commands(struct save *save, json_t *commands)
 		if (!entry)
 			return no_memory(save);
 		if (c->stream)
-			json_object_set_new(entry, "stream", json_integer(c->stream->id));
+			json_object_update_new(entry, json_pack("{s:I, s:I}", "stream", (json_int_t)c->stream->id,
+				"queue", (json_int_t)stream_position(save->core, c->stream)));
 		if (c->reply != HETCKPT_NO_REPLY)
 			json_object_set_new(entry, "reply", json_integer(c->reply));
 		after = json_array();

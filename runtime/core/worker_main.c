@@ -150,8 +150,6 @@ static int serve(struct worker *worker, const char *device, int session_fd)
 	/* A worker that will load a snapshot takes commands only from where that ends. */
 	if (!rc && !worker->restore)
 		rc = worker_claim(worker, &error);
-	/* The ring's memory is known before it is claimed: whoever waits on it needs it. */
-	worker->ring.session = &worker->session;
 	if (!rc && (pthread_create(&ring, NULL, worker_ring_main, worker) ||
 	            pthread_create(&progress, NULL, worker_progress_main, worker)))
 		rc = hetckpt_error_set(&error, -EAGAIN, 0, "cannot start a thread");

@@ -96,13 +96,17 @@ void *worker_ring_main(void *context)
 	uint64_t moved_at = now_ns();
 
 	for (;;) {
-		uint32_t ticket = hetckpt_ring_ticket(&worker->ring);
 		struct hetckpt_core_progress progress;
 		struct hetckpt_error error;
+		uint32_t ticket = 0;
 		unsigned taken = 0;
+		bool mine;
 		int rc = 0;
 
 		pthread_mutex_lock(&worker->ring_lock);
+		mine = worker->claimed;
+		if (mine)
+			ticket = hetckpt_ring_ticket(&worker->ring);
 		while (worker->claimed && taken < BATCH && hetckpt_core_accepts(worker->core)) {
 			rc = take(worker, &error);
 			if (rc)
@@ -119,7 +123,10 @@ void *worker_ring_main(void *context)
 			moved_at = now_ns();
 			continue;
 		}
-		if (progress.poll) {
+		if (!mine) {
+			/* Another worker may be the consumer: its sleep is not ours to disturb. */
+			usleep(2000);
+		} else if (progress.poll) {
 			/* Hot while an end is near, then a nap at a time: a kernel of seconds must not
 			   cost a core. */
 			if (now_ns() - moved_at < POLL_HOT_NS)

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+#include "test.h"
+
+#include "runtime/core/policy.h"
+
+static struct hetckpt_launch_facts facts(uint64_t blocks, double expected_ns)
+{
+	return (struct hetckpt_launch_facts){.pausable = 1, .polls = 1, .blocks = blocks, .resident = 100,
+	                                     .expected_ns = expected_ns};
+}
+
+static void choices(void **state)
+{
+	struct hetckpt_launch_facts f = facts(100000, 0);
+	struct hetckpt_launch_choice c;
+
+	(void)state;
+	/* Unknown, polls: whole, so that it can pause. */
+	assert_int_equal(hetckpt_policy_choose(&f).mode, HETCKPT_LAUNCH_WHOLE);
+	/* Unknown, does not poll: a probing slice. */
+	f.polls = 0;
+	c = hetckpt_policy_choose(&f);
+	assert_int_equal(c.mode, HETCKPT_LAUNCH_SLICED);
+	assert_true(c.slice >= 100 && c.slice < 1000);
+	/* Known to be short: the original. */
+	f = facts(100000, 5e5);
+	assert_int_equal(hetckpt_policy_choose(&f).mode, HETCKPT_LAUNCH_ORIGINAL);
+	f.stress = 1;
+	assert_int_not_equal(hetckpt_policy_choose(&f).mode, HETCKPT_LAUNCH_ORIGINAL);
+	/* Long with short blocks: slices of about a millisecond. */
+	f = facts(1000000, 1e8);
+	c = hetckpt_policy_choose(&f);
+	assert_int_equal(c.mode, HETCKPT_LAUNCH_SLICED);
+	assert_true(c.slice >= 5000 && c.slice <= 20000);
+	/* Long with long blocks that poll: whole. */
+	f = facts(1000, 1e10);
+	assert_int_equal(hetckpt_policy_choose(&f).mode, HETCKPT_LAUNCH_WHOLE);
+	/* Never cut what may count on being side by side. */
+	f = facts(1000000, 1e8);
+	f.waits = 1;
+	assert_int_equal(hetckpt_policy_choose(&f).mode, HETCKPT_LAUNCH_WHOLE);
+	f.waits = 0;
+	f.cooperative = 1;
+	assert_int_equal(hetckpt_policy_choose(&f).mode, HETCKPT_LAUNCH_WHOLE);
+	f = facts(100, 1e9);
+	f.polls = 0;
+	assert_int_equal(hetckpt_policy_choose(&f).mode, HETCKPT_LAUNCH_WHOLE);
+	/* What cannot pause, or has too many blocks for a frame table. */
+	f = facts(1000, 1e9);
+	f.pausable = 0;
+	assert_int_equal(hetckpt_policy_choose(&f).mode, HETCKPT_LAUNCH_ORIGINAL);
+	f = facts(UINT32_MAX, 1e9);
+	assert_int_equal(hetckpt_policy_choose(&f).mode, HETCKPT_LAUNCH_ORIGINAL);
+}
+
+static void history(void **state)
+{
+	struct hetckpt_history h = {0};
+	double before;
+
+	(void)state;
+	assert_true(hetckpt_history_estimate(&h, 128, 1000, 100) == 0);
+	assert_true(hetckpt_history_wants(&h, 128));
+	hetckpt_history_note(&h, 128, 1000, 100, 1e6);
+	assert_true(hetckpt_history_estimate(&h, 128, 2000, 100) > 1.9e6);
+	assert_true(hetckpt_history_estimate(&h, 256, 2000, 100) == 0);
+	/* A slow launch counts at once, a fast one slowly. */
+	hetckpt_history_note(&h, 128, 1000, 100, 1e8);
+	assert_true(hetckpt_history_estimate(&h, 128, 1000, 100) > 9e7);
+	before = hetckpt_history_estimate(&h, 128, 1000, 100);
+	hetckpt_history_note(&h, 128, 1000, 100, 1e6);
+	assert_true(hetckpt_history_estimate(&h, 128, 1000, 100) < before);
+	assert_true(hetckpt_history_estimate(&h, 128, 1000, 100) > before / 2);
+	for (int i = 0; i < 200; i++)
+		hetckpt_history_note(&h, 128, 1000, 100, 1e6);
+	assert_true(hetckpt_history_estimate(&h, 128, 1000, 100) < 1.1e6);
+	/* After the first few, now and then. */
+	int wanted = 0;
+
+	for (int i = 0; i < 320; i++)
+		wanted += hetckpt_history_wants(&h, 128);
+	assert_int_equal(wanted, 10);
+	/* More sizes than there is room for: the most used one stays. */
+	for (uint32_t t = 1; t < 40; t++)
+		hetckpt_history_note(&h, t, 10, 100, 1e3);
+	assert_true(hetckpt_history_estimate(&h, 128, 1000, 100) > 0);
+}
+
+static void slices(void **state)
+{
+	uint64_t slice = 400;
+
+	(void)state;
+	/* 1 us a block of each wave of 100: settles at a millisecond. */
+	for (int i = 0; i < 20; i++)
+		slice = hetckpt_policy_next_slice(slice, 100, (double)slice / 100 * 1000);
+	assert_true(slice >= 80000 && slice <= 120000);
+	assert_int_equal(slice % 100, 0);
+	/* Never less than a wave. */
+	for (int i = 0; i < 20; i++)
+		slice = hetckpt_policy_next_slice(slice, 100, 1e9);
+	assert_int_equal(slice, 100);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(choices),
+		cmocka_unit_test(history),
+		cmocka_unit_test(slices),
+	};
+
+	return cmocka_run_group_tests_name("core policy", tests, NULL, NULL);
+}
