@@ -103,7 +103,7 @@ int main(int argc, char **argv)
 
 	/* A small problem is computed again as a whole; of a large one the last step for some bodies. */
 	bool pass = true;
-	if ((double)n * (double)n * s.repeat <= 2e9) {
+	if ((double)n * (double)n * s.repeat <= 4e8) {
 		for (int r = 0; r < s.repeat; r++) {
 			sample::parallel(s.threads, n, [&](size_t first, size_t last) {
 				nbody_host(first, last, n, dt, position.data(), velocity.data(), p2.data(), v2.data());

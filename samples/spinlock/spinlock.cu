@@ -6,11 +6,14 @@
  *   lock     one thread of each block takes a spin lock and changes plain variables
  *   ticket   every thread does, one at a time, by ticket
  *   barrier  all blocks meet after each round, at a barrier made by hand
+ *   grid     the same with cooperative groups, in a cooperative launch
  *   ring     a chain of blocks, each waits for items of the one before it
  * A block waits for others, so all blocks must run side by side: there are only 8.
  * Sizes: --size is the number of rounds or items. The default takes a second or so;
  * 10000000 rounds take minutes, in one kernel.
  */
+#include <cooperative_groups.h>
+
 #include "spinlock_host.hpp"
 
 struct Shared {
@@ -94,6 +97,19 @@ __global__ void meet(int rounds, Shared *shared, uint32_t *a, uint32_t *b)
 	}
 }
 
+__global__ void meet_grid(int rounds, uint32_t *a, uint32_t *b)
+{
+	cooperative_groups::grid_group grid = cooperative_groups::this_grid();
+	unsigned int i = blockIdx.x * THREADS + threadIdx.x, right = (i + THREADS) % (BLOCKS * THREADS);
+
+	for (int r = 0; r < rounds; r++) {
+		volatile uint32_t *from = r & 1 ? b : a, *to = r & 1 ? a : b;
+
+		to[i] = from[i] * 3 + sample::hash32(from[right]);
+		grid.sync();
+	}
+}
+
 /* slots: RING rows of THREADS words between each block and the next. */
 __global__ void chain(int items, Shared *shared, uint32_t *slots, uint32_t *sums)
 {
@@ -138,7 +154,7 @@ __global__ void chain(int items, Shared *shared, uint32_t *slots, uint32_t *sums
 
 int main(int argc, char **argv)
 {
-	sample::Sample s(argc, argv, "spinlock", "Blocks that wait for each other.", "lock ticket barrier ring",
+	sample::Sample s(argc, argv, "spinlock", "Blocks that wait for each other.", "lock ticket barrier grid ring",
 	                 20000, 1);
 	int rounds = (int)s.size;
 	size_t cells = BLOCKS * THREADS;
@@ -164,7 +180,13 @@ int main(int argc, char **argv)
 			lock_tickets<<<BLOCKS, THREADS>>>((rounds + 63) / 64, shared.get());
 		else if (s.variant == "barrier")
 			meet<<<BLOCKS, THREADS>>>(rounds, shared.get(), a.get(), b.get());
-		else if (s.variant == "ring")
+		else if (s.variant == "grid") {
+			uint32_t *pa = a.get(), *pb = b.get();
+			void *arguments[] = {&rounds, &pa, &pb};
+
+			CHECK(cudaLaunchCooperativeKernel((const void *)meet_grid, dim3(BLOCKS), dim3(THREADS),
+			                                  arguments, 0, nullptr));
+		} else if (s.variant == "ring")
 			chain<<<BLOCKS, THREADS>>>(rounds, shared.get(), slots.get(), sums.get());
 		else
 			lock_blocks<<<BLOCKS, THREADS>>>(rounds, shared.get());
@@ -173,7 +195,7 @@ int main(int argc, char **argv)
 	}
 	s.end();
 
-	if (s.variant == "barrier") {
+	if (s.variant == "barrier" || s.variant == "grid") {
 		std::vector<uint32_t> want = first, got = rounds & 1 ? b.download() : a.download();
 
 		barrier_host(rounds, want);

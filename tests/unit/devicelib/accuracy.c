@@ -5,7 +5,7 @@
  * The same bitcode that kernels are linked with, compiled for the host. Double
  * results are compared with long double references, single ones with double. Each
  * row says where it is sampled and how many units in the last place it may be off;
- * the bounds are what was measured, rounded up a little, and docs/limits.md quotes
+ * the bounds are what was measured, rounded up a little, and docs/device-math.md quotes
  * them.
  */
 #include <math.h>
