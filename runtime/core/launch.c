@@ -72,9 +72,11 @@ static int find_resident(struct hetckpt_core *core, struct hetckpt_function *fun
                          uint32_t threads, uint32_t dynamic, uint32_t *resident,
                          uint32_t *resume_resident, struct hetckpt_error *error)
 {
-	struct hetckpt_occupancy occupancy[2];
+	/* A kernel without polls has no resume variant: nothing of it is ever parked. */
+	int variants = function->map->polls ? 2 : 1;
+	struct hetckpt_occupancy occupancy[2] = {0};
 
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < variants; i++) {
 		enum hetckpt_variant variant = i ? HETCKPT_VARIANT_RESUME : HETCKPT_VARIANT_RUN;
 		int rc = hetckpt_function_variant(&core->modules, function, variant, error);
 
@@ -84,6 +86,8 @@ static int find_resident(struct hetckpt_core *core, struct hetckpt_function *fun
 		if (rc)
 			return rc;
 	}
+	if (variants == 1)
+		occupancy[1] = occupancy[0];
 	*resume_resident = occupancy[1].resident;
 	*resident = occupancy[0].resident > occupancy[1].resident ? occupancy[0].resident
 	                                                          : occupancy[1].resident;
@@ -349,13 +353,14 @@ static int part_pick(struct hetckpt_core *core, struct hetckpt_flight *launch,
 
 	(void)core;
 	/* Long ranges of untouched blocks need no list; blocks that must meet parked ones do,
-	   and so do scraps. */
-	if (!parked && todo->ranges[0].count >= (together(launch) ? unstarted : launch->resident)) {
+	   and so do scraps. Lists are the resume variant's. */
+	if (!parked && (!launch->function->map->polls ||
+	                todo->ranges[0].count >= (together(launch) ? unstarted : launch->resident))) {
 		box = hetckpt_grid_box(launch->grid, todo->ranges[0].first,
 		                       todo->ranges[0].count < limit ? todo->ranges[0].count : limit);
 		/* Blocks that wait for each other fit in no less than one box. */
-		if (!together(launch) || box.count == todo->ranges[0].count ||
-		    box.count >= launch->resident) {
+		if (!together(launch) || !launch->function->map->polls ||
+		    box.count == todo->ranges[0].count || box.count >= launch->resident) {
 			part->first = todo->ranges[0].first;
 			part->count = box.count;
 			hetckpt_blocks_take_front(todo, box.count);
@@ -374,9 +379,11 @@ static int part_pick(struct hetckpt_core *core, struct hetckpt_flight *launch,
 	/* Parked ones first: others may wait for what they have begun, never the reverse. */
 	if (parked > room)
 		parked = room;
-	memcpy(part->list, todo->parked, parked * sizeof *part->list);
-	todo->parked_count -= parked;
-	memmove(todo->parked, todo->parked + parked, todo->parked_count * sizeof *todo->parked);
+	if (parked) {
+		memcpy(part->list, todo->parked, parked * sizeof *part->list);
+		todo->parked_count -= parked;
+		memmove(todo->parked, todo->parked + parked, todo->parked_count * sizeof *todo->parked);
+	}
 	part->count = parked;
 	if (!todo->parked_count)
 		part->count += hetckpt_blocks_take_list(todo, part->list + parked, room - parked);
