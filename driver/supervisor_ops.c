@@ -151,7 +151,7 @@ static void resume_after_failure(struct hetckpt_supervisor *sv, struct hetckpt_w
 
 	if (state_get(sv) != HETCKPT_STATE_PAUSED || !resume_inside(sv, link, NULL, &second))
 		return;
-	snprintf(text, sizeof text, "%.220s; the session stays paused, for it could not resume: %.180s",
+	snprintf(text, sizeof text, "%.200s; the session stays paused, for it could not resume: %.180s",
 		 error->text, second.text);
 	memcpy(error->text, text, sizeof text);
 }
@@ -379,7 +379,7 @@ static void source_again(struct migration *m, struct hetckpt_error *error)
 		return;
 	}
 	target_end(m);
-	snprintf(text, sizeof text, "%.220s; and going back to %s failed: %.180s", error->text, device,
+	snprintf(text, sizeof text, "%.180s; and going back to %s failed: %.180s", error->text, device,
 		 second.text);
 	memcpy(error->text, text, sizeof text);
 	hetckpt_worker_expect_end(m->source, false);

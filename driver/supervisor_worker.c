@@ -36,7 +36,7 @@ static void lost(void *context, struct hetckpt_worker_link *link, const char *wh
 		else
 			snprintf(text, sizeof text,
 				 "%.300s; device memory is lost, and there is no checkpoint", why);
-		snprintf(sv->failure, sizeof sv->failure, "%s", text);
+		snprintf(sv->failure, sizeof sv->failure, "%.*s", (int)sizeof sv->failure - 1, text);
 		sv->state = HETCKPT_STATE_FAILED;
 		/* Under lock: renew could replace the memory otherwise. */
 		hetckpt_session_fail(&sv->memory, 0, text);

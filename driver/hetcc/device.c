@@ -94,6 +94,23 @@ void hetcc_source_arguments(const struct hetcc_options *options,
 		hetcc_list_add(command, "-v");
 }
 
+/* Of optimised device code clang describes lines alone, even with -g. The pass wants the
+   variables too, for snapshots, and leaves the lines. */
+static bool names_wanted(const struct hetcc_options *options)
+{
+	bool wanted = false;
+
+	for (size_t i = 0; i < options->common.count; i++) {
+		const char *a = options->common.item[i];
+
+		if (!strcmp(a, "-g") || !strcmp(a, "-g2") || !strcmp(a, "-g3") || !strncmp(a, "-ggdb", 5))
+			wanted = true;
+		else if (!strcmp(a, "-g0") || !strcmp(a, "-g1") || !strncmp(a, "-gline-", 7))
+			wanted = false;
+	}
+	return wanted;
+}
+
 int hetcc_device_ptx(const struct hetcc_options *options, const struct hetcc_toolchain *toolchain,
                      const struct hetcc_input *input, const char *arch, const char *output)
 {
@@ -118,6 +135,10 @@ int hetcc_device_ptx(const struct hetcc_options *options, const struct hetcc_too
 		/* Loaded twice by intent: -fplugin makes its options known before -mllvm is read. */
 		hetcc_list_addf(&command, "-fplugin=%s", toolchain->pass);
 		hetcc_list_addf(&command, "-fpass-plugin=%s", toolchain->pass);
+		if (names_wanted(options)) {
+			hetcc_list_add(&command, "-Xclang");
+			hetcc_list_add(&command, "-debug-info-kind=limited");
+		}
 		for (size_t i = 0; i < options->pass.count; i++) {
 			hetcc_list_add(&command, "-mllvm");
 			hetcc_list_add(&command, options->pass.item[i]);
