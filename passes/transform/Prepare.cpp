@@ -166,7 +166,8 @@ std::string gatherShared(Kernel &K, GlobalVariable *Dynamic) {
     Map[G] = ConstantExpr::getInBoundsGetElementPtr(
         Type::getInt8Ty(M.getContext()), K.Shared,
         ConstantInt::get(Type::getInt64Ty(M.getContext()), V.Offset));
-  RemapFunction(F, Map, RF_IgnoreMissingLocals);
+  // Without the first flag debug information would be copied, compile unit included.
+  RemapFunction(F, Map, RF_NoModuleLevelChanges | RF_IgnoreMissingLocals);
   for (GlobalVariable *G : Shared) {
     G->removeDeadConstantUsers();
     if (G->use_empty())

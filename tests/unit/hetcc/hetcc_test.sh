@@ -176,6 +176,11 @@ has err "missing.cu"
 checks=$((checks + 1))
 [ -z "$(ls temporary)" ] || fail "left in the temporary folder: $(ls temporary)"
 
+# ---- Debug information: lines in the code, which stays optimised
+works "-g" "$hetcc" $flags -g --ptx "$samples/matmul/matmul.cu" -o lines.ptx
+has lines.ptx "[.]loc"
+has lines.ptx "^[.]target sm_75\$"
+
 # ---- Ahead of time
 if [ -x "$(dirname "$hetcc")/hetckpt-translate" ]; then
 	works "--targets" "$hetcc" $flags --targets=cpu,cpu:x86-64-v3 --fatbin \
@@ -194,6 +199,7 @@ if [ -x /usr/local/cuda/bin/ptxas ]; then
 	has out "^elf sm_90$"
 	has out "^ptx sm_90$"
 	has out "^image$"
+	works "-g with a toolkit" "$hetcc" -g --arch=sm_90 --fatbin "$samples/matmul/matmul.cu" -o kit-g.fatbin
 	works "link with a toolkit" "$hetcc" --arch=sm_90 "$samples/matmul/matmul.cu" -o kit
 	readelf -d kit > dynamic
 	has dynamic "NEEDED.*libcudart.so"
