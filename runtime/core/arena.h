@@ -13,9 +13,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Logical device i owns [BASE + i * BYTES, + BYTES), whatever physical device serves it. */
+/* Logical device i owns [BASE + i * BYTES, + BYTES), whatever physical device serves it.
+   (A build for ThreadSanitizer, which keeps that range for itself, says others.) */
+#ifndef HETCKPT_ARENA_BASE
 #define HETCKPT_ARENA_BASE UINT64_C(0x200000000000)
 #define HETCKPT_ARENA_BYTES ((uint64_t)1 << 40)
+#endif
 /* Its last part is the runtime's own: flags, frame tables, lists. Snapshots never name
    an address there, so that it need not look alike on two devices. */
 #define HETCKPT_ARENA_INTERNAL_BYTES ((uint64_t)64 << 30)

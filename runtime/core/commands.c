@@ -359,8 +359,10 @@ static void free_all(struct hetckpt_core *core)
 	hetckpt_stream_reap(core);
 }
 
-static int do_free(struct hetckpt_core *core, uint64_t address, struct hetckpt_error *error)
+int hetckpt_command_free(struct hetckpt_core *core, const struct hetckpt_command *command,
+                         struct hetckpt_error *error)
 {
+	uint64_t address = ((const struct hetckpt_msg_free *)(command->msg + 1))->address;
 	const struct hetckpt_arena_allocation *allocation = hetckpt_arena_at(core->app.arena, address);
 
 	if (!address)
@@ -378,7 +380,7 @@ void hetckpt_command_act(struct hetckpt_core *core, struct hetckpt_command *comm
 
 	switch (command->type) {
 	case HETCKPT_MSG_FREE:
-		rc = do_free(core, ((const struct hetckpt_msg_free *)(command->msg + 1))->address, &error);
+		rc = hetckpt_command_free(core, command, &error);
 		break;
 	case HETCKPT_MSG_MODULE_UNLOAD: {
 		const struct hetckpt_msg_module *msg = (const void *)(command->msg + 1);
@@ -554,6 +556,8 @@ static int dispatch(struct answer *a)
 	case HETCKPT_MSG_EVENT_ELAPSED: return do_event_elapsed(a, b);
 	case HETCKPT_MSG_HOST_DONE: return do_host_done(a, b);
 	case HETCKPT_MSG_FREE:
+		/* cudaFree waits for everything, cudaFreeAsync for what is before it in its stream. */
+		return msg->reply == HETCKPT_NO_REPLY ? add_command(a) : add_waiter(a);
 	case HETCKPT_MSG_MODULE_UNLOAD:
 	case HETCKPT_MSG_STREAM_SYNC:
 	case HETCKPT_MSG_EVENT_SYNC:

@@ -221,6 +221,8 @@ void hetckpt_command_reply(struct hetckpt_core *core, struct hetckpt_command *co
 int hetckpt_core_alloc(struct hetckpt_core *core, uint64_t bytes, uint64_t align, uint64_t *address,
                        struct hetckpt_error *error); /* commands.c: application memory */
 /* commands.c: hetckpt_command_act carries out a waiter whose time has come. */
+int hetckpt_command_free(struct hetckpt_core *core, const struct hetckpt_command *command,
+                         struct hetckpt_error *error); /* carries out a FREE */
 void hetckpt_command_act(struct hetckpt_core *core, struct hetckpt_command *command);
 
 /* Notes that issuing it failed; it ends in its turn. */

@@ -230,6 +230,8 @@ static int issue_command(struct hetckpt_core *core, struct hetckpt_stream *strea
 		return hetckpt_transfer_fill(core, command, error);
 	case HETCKPT_MSG_EVENT_RECORD:
 		return core->dev.ops->record(stream->queue, &command->marker, error);
+	case HETCKPT_MSG_FREE:
+		return hetckpt_command_free(core, command, error);
 	case HETCKPT_MSG_HOST_CALL:
 		if (core->detached)
 			return 0;
@@ -247,7 +249,7 @@ static bool by_host(const struct hetckpt_command *command)
 {
 	const struct hetckpt_msg_copy *copy = (const void *)(command->msg + 1);
 
-	return command->type == HETCKPT_MSG_HOST_CALL ||
+	return command->type == HETCKPT_MSG_HOST_CALL || command->type == HETCKPT_MSG_FREE ||
 	       (command->type == HETCKPT_MSG_COPY && copy->src_space != HETCKPT_SPACE_DEVICE &&
 	        copy->dst_space != HETCKPT_SPACE_DEVICE);
 }

@@ -446,6 +446,7 @@ static int part_launch(struct hetckpt_core *core, struct hetckpt_flight *launch,
 		.frames = launch->park->address,
 		.resume = launch->resume ? launch->resume->address : 0,
 		.unstarted = launch->bitmap->address,
+		.variables = launch->function->code->variables,
 		.grid = {launch->grid[0], launch->grid[1], launch->grid[2]},
 		.dynamic_shared = launch->dynamic_shared,
 	};

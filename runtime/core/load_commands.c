@@ -107,6 +107,8 @@ static int load_flight(struct hetckpt_load *load, const json_t *entry, struct he
 		return load->fields.rc;
 	if (!function || !function->map->pausable)
 		return hetckpt_fields_fail(&load->fields, -EINVAL, "its kernel is unknown or cannot pause");
+	if (parked && !function->map->polls)
+		return hetckpt_fields_fail(&load->fields, -EINVAL, "blocks are parked of a kernel that never parks");
 	for (int i = 0; i < 3; i++)
 		if (!msg->grid[i] || !msg->block[i] || msg->block[i] > 65536)
 			return hetckpt_fields_fail(&load->fields, -EINVAL, "its geometry is impossible");
@@ -160,6 +162,7 @@ static bool type_known(const struct hetckpt_msg *msg, bool stream)
 		{HETCKPT_MSG_STREAM_WAIT, sizeof(struct hetckpt_msg_stream), true},
 		{HETCKPT_MSG_EVENT_RECORD, sizeof(struct hetckpt_msg_event), true},
 		{HETCKPT_MSG_HOST_CALL, sizeof(struct hetckpt_msg_host), true},
+		{HETCKPT_MSG_FREE, sizeof(struct hetckpt_msg_free), true},
 		{HETCKPT_MSG_FREE, sizeof(struct hetckpt_msg_free), false},
 		{HETCKPT_MSG_MODULE_UNLOAD, sizeof(struct hetckpt_msg_module), false},
 		{HETCKPT_MSG_STREAM_SYNC, 0, false},
@@ -169,8 +172,8 @@ static bool type_known(const struct hetckpt_msg *msg, bool stream)
 	};
 
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-		if (known[i].type == msg->type)
-			return known[i].stream == stream && msg->bytes >= sizeof *msg + known[i].body &&
+		if (known[i].type == msg->type && known[i].stream == stream)
+			return msg->bytes >= sizeof *msg + known[i].body &&
 			       (msg->type != HETCKPT_MSG_LAUNCH ||
 			        ((const struct hetckpt_msg_launch *)(msg + 1))->param_bytes <=
 			                msg->bytes - sizeof *msg - sizeof(struct hetckpt_msg_launch));

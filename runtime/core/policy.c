@@ -87,6 +87,10 @@ struct hetckpt_launch_choice hetckpt_policy_choose(const struct hetckpt_launch_f
 	/* Only the original exists. Block numbers in frame tables have 32 bits. */
 	if (!facts->pausable || !facts->resident || facts->blocks >= UINT32_MAX)
 		return (struct hetckpt_launch_choice){HETCKPT_LAUNCH_ORIGINAL, facts->blocks};
+	/* Blocks that wait for others and cannot park: one that has begun may wait for one that
+	   the flag kept from beginning, and no pause would ever end. */
+	if ((facts->waits || facts->cooperative) && !facts->polls)
+		return (struct hetckpt_launch_choice){HETCKPT_LAUNCH_ORIGINAL, facts->blocks};
 	/* A launch that ends within a millisecond is paused by waiting for it. */
 	if (!facts->stress && facts->expected_ns > 0 && facts->expected_ns < SHORT_NS)
 		return (struct hetckpt_launch_choice){HETCKPT_LAUNCH_ORIGINAL, facts->blocks};

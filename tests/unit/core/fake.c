@@ -345,6 +345,9 @@ static int fake_kernel_get(struct hetckpt_module *module, const char *name, enum
 		if (!strcmp(module->map->kernel[i].name, name)) {
 			if (variant != HETCKPT_VARIANT_ORIGINAL && !module->map->kernel[i].pausable)
 				break;
+			/* Kernels without polls have none: nothing of them is ever parked. */
+			if (variant == HETCKPT_VARIANT_RESUME && !module->map->kernel[i].polls)
+				break;
 			*kernel = &module->kernel[3 * i + variant];
 			*facts = (struct hetckpt_kernel_facts){
 				.registers = 16, .static_shared = module->map->kernel[i].static_shared,

@@ -290,7 +290,7 @@ static void memory(void **state)
 {
 	struct rig *rig = rig_make(&fake_backend);
 	struct job held = job_make(rig, "held", 1, 1, 1, 1, 1, 0);
-	uint64_t a = rig_malloc(rig, 100), b = rig_malloc(rig, 1), big = rig_malloc(rig, (uint64_t)300 << 20), info[2];
+	uint64_t a = rig_malloc(rig, 100), b = rig_malloc(rig, 1), c = rig_malloc(rig, 9000), big = rig_malloc(rig, (uint64_t)300 << 20), info[2];
 	struct hetckpt_msg_free body = {.address = a};
 	struct hetckpt_msg_malloc huge = {.bytes = (uint64_t)2 << 30};
 	uint32_t slot;
@@ -309,6 +309,13 @@ static void memory(void **state)
 	assert_false(rig_answered(rig, slot));
 	/* Which keeps nobody else. */
 	assert_int_not_equal(rig_malloc(rig, 64), 0);
+	/* In a stream, and without an answer, it waits for that stream alone. */
+	rig_stream(rig, 3, HETCKPT_STREAM_NON_BLOCKING);
+	body.address = c;
+	rig_send(rig, HETCKPT_MSG_FREE, 3, false, &body, sizeof body);
+	assert_int_equal(stream_call(rig, HETCKPT_MSG_STREAM_SYNC, 3), 0);
+	assert_int_equal(rig_malloc(rig, 9000), c);
+	body.address = a;
 	atomic_store(&machine_hold, 0);
 	assert_int_equal(rig_wait(rig, slot), 0);
 	assert_int_equal(rig_call(rig, HETCKPT_MSG_FREE, 0, &body, sizeof body), 1);

@@ -42,6 +42,10 @@ static void choices(void **state)
 	f.waits = 0;
 	f.cooperative = 1;
 	assert_int_equal(hetckpt_policy_choose(&f).mode, HETCKPT_LAUNCH_WHOLE);
+	/* Blocks that wait and cannot park: not even held back at their beginning. */
+	f.polls = 0;
+	f.stress = 1;
+	assert_int_equal(hetckpt_policy_choose(&f).mode, HETCKPT_LAUNCH_ORIGINAL);
 	f = facts(100, 1e9);
 	f.polls = 0;
 	assert_int_equal(hetckpt_policy_choose(&f).mode, HETCKPT_LAUNCH_WHOLE);
