@@ -171,7 +171,7 @@ struct hetckpt_image_header {
  * A kernel is cut at the points where a thread must wait for others. Such a point is a
  * site; sites are numbered from HETCKPT_CPU_FIRST_SITE in each function. run() carries
  * a range of threads, all at the same site, each to its next site or its end, and notes
- * where it stopped in state[tid]. What a thread asks for at a site is in the function's
+ * where it stopped. What a thread asks for at a site is in the function's
  * site table as far as it is constant, and in the block's arrays where it is not. The
  * runtime decides who goes on, puts answers into value[] and extra[], and calls run()
  * with the same number. Whole blocks usually stand at one site, so that a barrier is
@@ -181,6 +181,7 @@ struct hetckpt_image_header {
 #define HETCKPT_CPU_START 1u          /* the thread has not begun */
 #define HETCKPT_CPU_FIRST_SITE 2u
 #define HETCKPT_CPU_FAULT 0xffffffffu /* trap or failed assertion: block->fault says which */
+#define HETCKPT_CPU_MIXED 0xfffffffeu /* of a range: not all threads at one site */
 
 enum hetckpt_cpu_op {
 	HETCKPT_CPU_YIELD = 0,   /* spins on memory: run others, then call again */
@@ -259,7 +260,7 @@ struct hetckpt_cpu_block {
 	const uint32_t *flag;   /* 80: the logical block's copy of the pause flag; never NULL */
 	char *frames;       /*  88: threads * frame_bytes, 64-aligned; like all below only for
 	                       functions with sites */
-	uint32_t *state;    /*  96: out: site, or HETCKPT_CPU_ENDED or _FAULT */
+	uint32_t *state;    /*  96: out: site, or HETCKPT_CPU_ENDED or _FAULT, see run() */
 	uint32_t *value;    /* 104: in: operand; out: result */
 	uint32_t *extra;    /* 112: in: high half of a 64-bit operand; out: shuffle in range,
 	                       match_all agreed */
@@ -269,16 +270,18 @@ struct hetckpt_cpu_block {
 	const struct hetckpt_cpu_services *services; /* 144 */
 	void *runtime;      /* 152: the runtime's own */
 	uint32_t fault;     /* 160: cudaError_t if the launch must fail, else 0 */
-	uint32_t reserved;
+	uint32_t together;  /* 164: not 0: all threads have come by the same sites since they
+	                       began, so that run() need not compare what should be equal */
 };
 
 /* A variant of a kernel. */
 struct hetckpt_cpu_function {
 	const char *name;
 	/*
-	 * Runs threads [first, first + count), all at site, in this order. Returns 0, or
-	 * HETCKPT_CPU_FAULT at once if a thread faulted and there are no sites. Without
-	 * sites state[] is not written: every thread has ended.
+	 * Runs threads [first, first + count), all at site, in this order. Returns where
+	 * all of them are now, and then state[] may not have been written; or
+	 * HETCKPT_CPU_MIXED, and state[] says it of each. Without sites, HETCKPT_CPU_FAULT
+	 * is returned as soon as a thread faults.
 	 */
 	uint32_t (*run)(struct hetckpt_cpu_block *b, uint32_t site, uint32_t first, uint32_t count);
 	const struct hetckpt_cpu_site *site; /* [sites], of site HETCKPT_CPU_FIRST_SITE + i */

@@ -165,6 +165,9 @@ SmallVector<StringRef, 8> libcalls(const Module &M) {
 Error linkSupport(Module &M, std::unique_ptr<Module> Support) {
   SmallVector<GlobalValue *, 8> Keep;
   SmallVector<StringRef, 8> Calls = libcalls(M);
+  // For loops that are yet to be made; unused ones go later.
+  M.getOrInsertFunction("__hetckpt_cpu_alike",
+                        Support->getFunction("__hetckpt_cpu_alike")->getFunctionType());
   for (StringRef Name : Calls)
     M.getOrInsertFunction(Name, Support->getFunction(Name)->getFunctionType());
   SmallVector<std::string, 64> Names;

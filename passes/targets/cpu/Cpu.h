@@ -9,12 +9,14 @@
 //   Vocabulary  ids, fences, classification, services
 //   Thread      a function for one thread of a kernel
 //   Waits       finds and numbers the sites at which threads wait
+//   Uniform     what is the same in all threads
 //   Split       thread function with sites -> state machine with frames
 //   Threads     loop over the threads of a block around that
 //   Table       the exported module record
 #pragma once
 
 #include "llvm/ADT/STLFunctionalExtras.h"
+#include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/IR/IRBuilder.h"
@@ -47,6 +49,15 @@ enum ContextArg { ArgBlock, ArgX, ArgY, ArgZ, ArgTid, ContextArgs };
 /// One variant of a kernel on its way through the steps.
 struct Variant {
   std::string Name;
+  /// Values that the step function takes as further arguments, behind the site,
+  /// because they are the same for all threads of a range.
+  struct Uniform {
+    llvm::Type *Ty;
+    uint64_t Offset;                    ///< of its elements in the frames, a thread
+    bool Answer;                        ///< not in the frames, but the block's value[]
+    llvm::SmallVector<uint32_t, 4> At;  ///< sites at which it is needed
+  };
+  llvm::SmallVector<Uniform, 8> Uniforms;
   llvm::Function *Thread = nullptr; ///< i32 (context): runs one thread
   llvm::Function *Run = nullptr;    ///< hetckpt_cpu_function.run
   llvm::GlobalVariable *Sites = nullptr;
@@ -102,8 +113,16 @@ struct Site {
 bool isWait(llvm::StringRef Callee);
 llvm::Expected<llvm::SmallVector<Site, 8>> findSites(llvm::Function &Thread);
 
+// Uniform.cpp
+/// Values that are the same in all threads that came by the same sites.
+llvm::SmallPtrSet<const llvm::Instruction *, 32> findUniform(llvm::Function &Thread,
+                                                             llvm::ArrayRef<Site> Sites);
+/// True if all threads that wait together get the same answer.
+bool answersAlike(unsigned Op);
+
 // Split.cpp
-/// Turns F.Thread into i32 (context, i32 site) that runs from one site to the next.
+/// Turns F.Thread into i32 (context, i32 site, uniforms) that runs from one site to the
+/// next.
 llvm::Error splitAtSites(Variant &F, llvm::ArrayRef<Site> Sites);
 
 // Threads.cpp

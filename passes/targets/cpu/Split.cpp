@@ -15,6 +15,9 @@
 // block's record are computed again instead. Private arrays that are left lie in the
 // frame whole.
 //
+// A value that is the same in all threads that came the same way is not reloaded by each;
+// whoever calls the step function for a range of threads does so once (Uniform.cpp).
+//
 // A value's element is written where the value is made, unless that is in a deeper
 // loop than the waits that it lives across; then before each of these.
 #include "Cpu.h"
@@ -58,10 +61,13 @@ private:
   struct Spilled {
     AllocaInst *Home = nullptr; ///< promoted to a register in the end
     int Slot = -1;              ///< none: computed again
+    bool Uniform = false;       ///< reloaded by the caller, once for a range
+    Value *Loaded = nullptr;    ///< what stands for that until there is an argument
     bool AtDef = false;
     SmallVector<unsigned, 8> Across; ///< sites
   };
 
+  Value *addUniform(Type *T, uint64_t Offset, bool Answer, ArrayRef<uint32_t> At);
   void cutAtSites();
   void requestAndAnswer();
   void computeLiveness();
@@ -82,9 +88,20 @@ private:
   SmallVector<Slot, 32> Slots;
   BasicBlock *Entry = nullptr;
   SmallVector<AllocaInst *, 4> Privates;
+  SmallPtrSet<const Instruction *, 32> Uniform;
+  /// Stand-ins for arguments that do not exist yet, in the order of Out.Uniforms.
+  SmallVector<Instruction *, 8> Stands;
   DenseMap<AllocaInst *, uint64_t> PrivateOffset;
   uint64_t PrivateBytes = 0;
 };
+
+/// A value that the step function will get as an argument.
+Value *Splitter::addUniform(Type *T, uint64_t Offset, bool Answer, ArrayRef<uint32_t> At) {
+  Out.Uniforms.push_back({T, Offset, Answer, SmallVector<uint32_t, 4>(At)});
+  auto *Stand = new FreezeInst(PoisonValue::get(T), "uniform", Entry->getTerminator()->getIterator());
+  Stands.push_back(Stand);
+  return Stand;
+}
 
 void Splitter::cutAtSites() {
   for (const Site &S : Sites) {
@@ -130,7 +147,13 @@ void Splitter::requestAndAnswer() {
     Type *T = S.Call->getType();
     B.SetInsertPoint(S.Call);
     Value *R = nullptr;
-    auto Get = [&](size_t Field) { return B.CreateLoad(I32, Element(B, Field)); };
+    auto Get = [&](size_t Field) -> Value * {
+      if (!answersAlike(S.Op))
+        return B.CreateLoad(I32, Element(B, Field));
+      // Not the argument itself: that is another value behind the next site.
+      Value *V = addUniform(I32, 0, true, {HETCKPT_CPU_FIRST_SITE + N});
+      return B.Insert(new FreezeInst(V));
+    };
     if (T->isIntegerTy(32)) {
       R = Get(offsetof(hetckpt_cpu_block, value));
     } else if (T->isIntegerTy(1)) {
@@ -150,8 +173,15 @@ void Splitter::requestAndAnswer() {
           X->eraseFromParent();
         }
     }
-    if (R)
+    if (R) {
+      if (answersAlike(S.Op))
+        for (Instruction &I : *S.Call->getParent())
+          if (&I == S.Call)
+            break;
+          else
+            Uniform.insert(&I);
       S.Call->replaceAllUsesWith(R);
+    }
     S.Call->eraseFromParent();
   }
   // Room for reloads in front of everything. What a site ends may be what another began.
@@ -166,7 +196,7 @@ void Splitter::computeLiveness() {
   DenseMap<Instruction *, unsigned> Index;
   SmallVector<Instruction *, 64> Values;
   for (Instruction &I : instructions(F)) {
-    if (isa<AllocaInst>(I) || I.getType()->isVoidTy())
+    if (isa<AllocaInst>(I) || I.getType()->isVoidTy() || I.getParent() == Entry)
       continue;
     for (User *U : I.users())
       if (cast<Instruction>(U)->getParent() != I.getParent() || isa<PHINode>(U)) {
@@ -227,6 +257,8 @@ unsigned Splitter::rematCost(Value *V, unsigned Budget) {
     return No;
   if (isa<AllocaInst>(I))
     return 0;
+  if (I->getParent() == Entry)
+    return No; // a stand-in: what it stands for is only there behind its site
   if (auto *L = dyn_cast<LoadInst>(I)) {
     if (!L->hasMetadata(LLVMContext::MD_invariant_load))
       return No;
@@ -321,6 +353,8 @@ void Splitter::dispatch() {
   // A new function, with the site as one more argument.
   SmallVector<Type *, 6> Params(F.getFunctionType()->params());
   Params.push_back(Type::getInt32Ty(Ctx));
+  for (const Variant::Uniform &U : Out.Uniforms)
+    Params.push_back(U.Ty);
   auto *New = llvm::Function::Create(FunctionType::get(F.getReturnType(), Params, false),
                                      GlobalValue::InternalLinkage, Out.Name + ".step",
                                      F.getParent());
@@ -332,6 +366,10 @@ void Splitter::dispatch() {
   }
   Argument *SiteArg = New->getArg(ContextArgs);
   SiteArg->setName("site");
+  for (unsigned N = 0; N < Stands.size(); N++) {
+    Stands[N]->replaceAllUsesWith(New->getArg(ContextArgs + 1 + N));
+    Stands[N]->eraseFromParent();
+  }
   BasicBlock *Begin = Entry->getSingleSuccessor();
   BasicBlock *None = BasicBlock::Create(Ctx, "none", New);
   new UnreachableInst(Ctx, None);
@@ -350,7 +388,10 @@ void Splitter::dispatch() {
 }
 
 Error Splitter::run() {
+  Uniform = findUniform(F, Sites);
   cutAtSites();
+  Entry = BasicBlock::Create(Ctx, "dispatch", &F, &F.getEntryBlock());
+  BranchInst::Create(Entry->getNextNode(), Entry);
   requestAndAnswer();
   for (Instruction &I : instructions(F))
     if (auto *A = dyn_cast<AllocaInst>(&I))
@@ -361,8 +402,6 @@ Error Splitter::run() {
       I.eraseFromParent();
   computeLiveness();
 
-  Entry = BasicBlock::Create(Ctx, "dispatch", &F, &F.getEntryBlock());
-  BranchInst::Create(Entry->getNextNode(), Entry);
   DominatorTree DT(F);
   LoopInfo LI(DT);
 
@@ -377,6 +416,7 @@ Error Splitter::run() {
     for (unsigned N : S.Across)
       Shallowest = std::min(Shallowest, LI.getLoopDepth(Before[N]));
     S.AtDef = LI.getLoopDepth(I->getParent()) <= Shallowest;
+    S.Uniform = Uniform.contains(I);
   }
   if (Error E = layOut())
     return E;
@@ -400,6 +440,15 @@ Error Splitter::run() {
     P = B.CreateConstInBoundsGEP1_64(B.getInt8Ty(), P, PrivateOffset[A], A->getName());
     A->replaceAllUsesWith(P);
     A->eraseFromParent();
+  }
+
+  for (auto &[I, S] : Spills) {
+    if (S.Slot < 0 || !S.Uniform)
+      continue;
+    SmallVector<uint32_t, 8> At;
+    for (unsigned N : S.Across)
+      At.push_back(HETCKPT_CPU_FIRST_SITE + N);
+    S.Loaded = addUniform(Slots[S.Slot].T, Slots[S.Slot].Offset, false, At);
   }
 
   auto Spill = [&](IRBuilder<> &At, Spilled &S, Value *V) {
@@ -437,7 +486,7 @@ Error Splitter::run() {
       Value *V;
       if (S.Slot >= 0) {
         Slot &L = Slots[S.Slot];
-        V = At.CreateAlignedLoad(L.T, L.Address, L.A, I->getName());
+        V = S.Loaded ? S.Loaded : At.CreateAlignedLoad(L.T, L.Address, L.A, I->getName());
         if (V->getType() != I->getType())
           V = At.CreateTrunc(V, I->getType());
       } else {

@@ -18,6 +18,7 @@
 
 #include "hetckpt/abi.h"
 
+#include "llvm/IR/Dominators.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicInst.h"
@@ -29,6 +30,8 @@ using namespace llvm;
 
 namespace hetckpt::cpu {
 namespace {
+
+constexpr uint32_t MaxThreads = 65536; // a block, far above what any runtime allows
 
 /// Marks the loop with latch Latch as one whose iterations are independent.
 void markIndependent(llvm::Function &F, BranchInst &Latch, ArrayRef<BasicBlock *> Body) {
@@ -44,14 +47,81 @@ void markIndependent(llvm::Function &F, BranchInst &Latch, ArrayRef<BasicBlock *
           (!isa<CallInst>(I) || isa<IntrinsicInst>(I)))
         I.setMetadata(LLVMContext::MD_access_group, Group);
   MDNode *Parallel = MDNode::get(C, {MDString::get(C, "llvm.loop.parallel_accesses"), Group});
-  MDNode *Loop = MDNode::getDistinct(C, {nullptr, Parallel});
+  // Rows are short: interleaving would leave most of them to the loop for the rest.
+  MDNode *Single = MDNode::get(
+      C, {MDString::get(C, "llvm.loop.interleave.count"),
+          ConstantAsMetadata::get(ConstantInt::get(Type::getInt32Ty(C), 1))});
+  MDNode *Loop = MDNode::getDistinct(C, {nullptr, Parallel, Single});
   Loop->replaceOperandWith(0, Loop);
   Latch.setMetadata(LLVMContext::MD_loop, Loop);
 }
 
-/// A loop over [first, first + count) around Body, which is i32 (context). HasSites:
-/// its result goes to state[tid]; else anything but 0 ends the loop and is returned.
-llvm::Function *makeLoop(llvm::Function &Body, const Twine &Name, bool HasSites) {
+/// Loads what is the same in all threads from First on, and lowers *Count to as many as
+/// really agree. The runtime says so for threads that were never apart; others are
+/// compared.
+SmallVector<Value *, 8> loadUniforms(IRBuilder<> &B, Value *Block, Value *First, Value **Count,
+                                     ArrayRef<const Variant::Uniform *> Uniforms) {
+  SmallVector<Value *, 8> Values, Arrays;
+  if (Uniforms.empty())
+    return Values;
+  LLVMContext &C = B.getContext();
+  Type *I32 = B.getInt32Ty(), *I64 = B.getInt64Ty();
+  llvm::Function &F = *B.GetInsertBlock()->getParent();
+  const DataLayout &DL = F.getParent()->getDataLayout();
+  Value *Frames = loadField(B, Block, offsetof(hetckpt_cpu_block, frames), B.getPtrTy(), "frames");
+  Value *Answers = loadField(B, Block, offsetof(hetckpt_cpu_block, value), B.getPtrTy(), "answers");
+  Value *Threads = B.CreateZExt(
+      loadField(B, Block, offsetof(hetckpt_cpu_block, threads), I32, "threads"), I64);
+  Value *At = B.CreateZExt(First, I64);
+  for (const Variant::Uniform *U : Uniforms) {
+    uint64_t Bytes = DL.getTypeAllocSize(U->Ty);
+    Value *Array = U->Answer ? Answers
+                             : B.CreateInBoundsGEP(B.getInt8Ty(), Frames,
+                                                   B.CreateNUWMul(Threads, B.getInt64(U->Offset)));
+    Value *P = B.CreateInBoundsGEP(ArrayType::get(B.getInt8Ty(), Bytes), Array, At);
+    Arrays.push_back(P);
+    Align A = std::min(DL.getABITypeAlign(U->Ty), Align(16));
+    Values.push_back(B.CreateAlignedLoad(U->Ty, P, A, "uniform"));
+  }
+  Value *Together = loadField(B, Block, offsetof(hetckpt_cpu_block, together), I32, "together");
+  auto *Here = B.GetInsertBlock();
+  auto *Compare = BasicBlock::Create(C, "compare", &F);
+  auto *Ready = BasicBlock::Create(C, "ready", &F);
+  B.CreateCondBr(B.CreateOr(B.CreateICmpNE(Together, B.getInt32(0)),
+                            B.CreateICmpEQ(*Count, B.getInt32(1))),
+                 Ready, Compare);
+  B.SetInsertPoint(Compare);
+  FunctionCallee Alike = F.getParent()->getFunction("__hetckpt_cpu_alike");
+  Value *N = *Count;
+  for (unsigned I = 0; I < Arrays.size(); I++)
+    N = B.CreateCall(Alike, {Arrays[I], N, B.getInt32(DL.getTypeAllocSize(Uniforms[I]->Ty))});
+  B.CreateBr(Ready);
+  B.SetInsertPoint(Ready);
+  PHINode *Phi = B.CreatePHI(I32, 2, "alike");
+  Phi->addIncoming(*Count, Here);
+  Phi->addIncoming(N, Compare);
+  *Count = Phi;
+  return Values;
+}
+
+/// The one site at which a function always returns, if there is one.
+ConstantInt *onlyResult(llvm::Function &Body) {
+  ConstantInt *Only = nullptr;
+  for (BasicBlock &B : Body)
+    if (auto *R = dyn_cast<ReturnInst>(B.getTerminator())) {
+      auto *C = dyn_cast<ConstantInt>(R->getReturnValue());
+      if (!C || (Only && Only != C))
+        return nullptr;
+      Only = C;
+    }
+  return Only;
+}
+
+/// A loop over [first, first + count) around Body, which is i32 (context, uniforms).
+/// HasSites: its result goes to state[tid] and all results are compared, unless they
+/// can only be equal; else anything but 0 ends the loop and is returned.
+llvm::Function *makeLoop(llvm::Function &Body, const Twine &Name, bool HasSites,
+                         ArrayRef<const Variant::Uniform *> Uniforms = {}) {
   LLVMContext &C = Body.getContext();
   Module &M = *Body.getParent();
   IRBuilder<> B(C);
@@ -59,58 +129,107 @@ llvm::Function *makeLoop(llvm::Function &Body, const Twine &Name, bool HasSites)
   auto *F = llvm::Function::Create(
       FunctionType::get(I32, {B.getPtrTy(), I32, I32}, false), GlobalValue::InternalLinkage, Name, M);
   F->addFnAttr(Attribute::NoUnwind);
-  Argument *Block = F->getArg(0), *First = F->getArg(1), *Count = F->getArg(2);
+  Argument *Block = F->getArg(0);
   Block->setName("block");
   Block->addAttr(Attribute::getWithDereferenceableBytes(C, sizeof(hetckpt_cpu_block)));
   Block->addAttr(Attribute::getWithAlignment(C, Align(8)));
-  First->setName("first");
-  Count->setName("count");
+  F->getArg(1)->setName("first");
+  F->getArg(2)->setName("count");
+
+  ConstantInt *Only = HasSites ? onlyResult(Body) : nullptr;
+  bool Compares = HasSites && !Only;
 
   auto *Entry = BasicBlock::Create(C, "entry", F);
   auto *Row = BasicBlock::Create(C, "row", F);
   auto *Thread = BasicBlock::Create(C, "thread", F);
   auto *Next = BasicBlock::Create(C, "next", F);
   auto *RowEnd = BasicBlock::Create(C, "row.end", F);
+  auto *GroupEnd = BasicBlock::Create(C, "group.end", F);
   auto *Exit = BasicBlock::Create(C, "exit", F);
 
   B.SetInsertPoint(Entry);
   auto Dim = [&](unsigned I, const char *N) {
     auto *L = cast<LoadInst>(
         loadField(B, Block, offsetof(hetckpt_cpu_block, ntid) + 4 * I, I32, N));
-    L->setMetadata(LLVMContext::MD_range, MDBuilder(C).createRange(APInt(32, 1), APInt(32, 65537)));
+    L->setMetadata(LLVMContext::MD_range, MDBuilder(C).createRange(APInt(32, 1), APInt(32, MaxThreads + 1)));
     return L;
   };
   Value *Nx = Dim(0, "nx"), *Ny = Dim(1, "ny");
   Value *States = nullptr;
-  if (HasSites)
+  if (Compares)
     States = loadField(B, Block, offsetof(hetckpt_cpu_block, state), B.getPtrTy(), "states");
+  Value *RangeEnd = B.CreateAdd(F->getArg(1), F->getArg(2), "range.end", true, true);
+  auto *Group = BasicBlock::Create(C, "group", F, Row);
+  B.CreateCondBr(B.CreateICmpEQ(F->getArg(2), B.getInt32(0)), Exit, Group);
+
+  // Threads that agree in all uniforms; without uniforms one group is everything.
+  B.SetInsertPoint(Group);
+  PHINode *First = B.CreatePHI(I32, 2, "group.first");
+  First->addIncoming(F->getArg(1), Entry);
+  // All results are equal if their union and intersection are.
+  PHINode *AnyG = nullptr, *AllG = nullptr;
+  if (Compares) {
+    AnyG = B.CreatePHI(I32, 2);
+    AllG = B.CreatePHI(I32, 2);
+    AnyG->addIncoming(B.getInt32(0), Entry);
+    AllG->addIncoming(B.getInt32(~0u), Entry);
+  }
+  Value *Count = B.CreateSub(RangeEnd, First, "group.count", true, true);
+  SmallVector<Value *, 8> Loaded = loadUniforms(B, Block, First, &Count, Uniforms);
   Value *End = B.CreateAdd(First, Count, "end", true, true);
   Value *Row0 = B.CreateUDiv(First, Nx, "row0");
-  B.CreateCondBr(B.CreateICmpEQ(Count, B.getInt32(0)), Exit, Row);
+  Value *X00 = B.CreateURem(First, Nx, "x00");
+  Value *Y0 = B.CreateURem(Row0, Ny, "y0"), *Z0 = B.CreateUDiv(Row0, Ny, "z0");
+  BasicBlock *Head = B.GetInsertBlock();
+  B.CreateBr(Row);
 
+  // Bounds are written so that scalar evolution sees how small they are: then no
+  // index of ours needs a check for wrapping in front of a vector loop.
   B.SetInsertPoint(Row);
   PHINode *R = B.CreatePHI(I32, 2, "r");
   PHINode *Begin = B.CreatePHI(I32, 2, "begin");
-  R->addIncoming(Row0, Entry);
-  Begin->addIncoming(First, Entry);
-  Value *Y = B.CreateURem(R, Ny, "y"), *Z = B.CreateUDiv(R, Ny, "z");
-  Value *Base = B.CreateMul(R, Nx, "base", true, true);
-  Value *Stop = B.CreateAdd(Base, Nx, "stop", true, true);
-  Stop = B.CreateBinaryIntrinsic(Intrinsic::umin, Stop, End);
-  // 64 bits wide from the start: addresses need it so, and the trip count is plain.
+  R->addIncoming(Row0, Head);
+  Begin->addIncoming(X00, Head);
+  PHINode *AnyR = nullptr, *AllR = nullptr, *AnyT = nullptr, *AllT = nullptr;
+  Value *AnyN = nullptr, *AllN = nullptr;
+  if (Compares) {
+    AnyR = B.CreatePHI(I32, 2);
+    AllR = B.CreatePHI(I32, 2);
+    AnyR->addIncoming(AnyG, Head);
+    AllR->addIncoming(AllG, Head);
+  }
+  PHINode *Y = B.CreatePHI(I32, 2, "y"), *Z = B.CreatePHI(I32, 2, "z");
+  Y->addIncoming(Y0, Head);
+  Z->addIncoming(Z0, Head);
   Type *I64 = B.getInt64Ty();
-  Value *X0 = B.CreateZExt(B.CreateSub(Begin, Base, "", true, true), I64, "x0");
-  Value *X1 = B.CreateZExt(B.CreateSub(Stop, Base, "", true, true), I64, "x1");
+  Value *Base = B.CreateBinaryIntrinsic(Intrinsic::umin, B.CreateMul(R, Nx, "", true, true),
+                                        B.getInt32(MaxThreads), nullptr, "base");
+  Value *Stop = B.CreateBinaryIntrinsic(Intrinsic::umin, Nx, B.CreateSub(End, Base, "", true, true));
+  Value *X0 = B.CreateZExt(Begin, I64, "x0"), *X1 = B.CreateZExt(Stop, I64, "x1");
+  Value *Base64 = B.CreateZExt(Base, I64);
   B.CreateBr(Thread);
 
   B.SetInsertPoint(Thread);
   PHINode *X64 = B.CreatePHI(I64, 2, "x64");
   X64->addIncoming(X0, Row);
+  if (Compares) {
+    AnyT = B.CreatePHI(I32, 2);
+    AllT = B.CreatePHI(I32, 2);
+    AnyT->addIncoming(AnyR, Row);
+    AllT->addIncoming(AllR, Row);
+  }
   Value *X = B.CreateTrunc(X64, I32, "x", true, true);
-  Value *Tid = B.CreateAdd(Base, X, "tid", true, true);
-  CallInst *Call = B.CreateCall(&Body, {Block, X, Y, Z, Tid});
-  if (HasSites) {
-    B.CreateStore(Call, B.CreateInBoundsGEP(I32, States, B.CreateZExt(Tid, B.getInt64Ty())));
+  Value *Tid64 = B.CreateAdd(Base64, X64, "tid64", true, true);
+  Value *Tid = B.CreateTrunc(Tid64, I32, "tid", true, true);
+  SmallVector<Value *, 12> Args = {Block, X, Y, Z, Tid};
+  Args.append(Loaded);
+  CallInst *Call = B.CreateCall(&Body, Args);
+  if (Compares) {
+    B.CreateStore(Call, B.CreateInBoundsGEP(I32, States, Tid64));
+    AnyN = B.CreateOr(AnyT, Call);
+    AllN = B.CreateAnd(AllT, Call);
+    B.CreateBr(Next);
+  } else if (HasSites) {
     B.CreateBr(Next);
   } else {
     B.CreateCondBr(B.CreateICmpEQ(Call, B.getInt32(HETCKPT_CPU_ENDED)), Next, Exit);
@@ -119,35 +238,65 @@ llvm::Function *makeLoop(llvm::Function &Body, const Twine &Name, bool HasSites)
   B.SetInsertPoint(Next);
   Value *XN = B.CreateAdd(X64, B.getInt64(1), "x.next", true, true);
   X64->addIncoming(XN, Next);
+  if (Compares) {
+    AnyT->addIncoming(AnyN, Next);
+    AllT->addIncoming(AllN, Next);
+    AnyR->addIncoming(AnyN, RowEnd);
+    AllR->addIncoming(AllN, RowEnd);
+    AnyG->addIncoming(AnyN, GroupEnd);
+    AllG->addIncoming(AllN, GroupEnd);
+  }
   BranchInst *Latch = B.CreateCondBr(B.CreateICmpULT(XN, X1), Thread, RowEnd);
 
   B.SetInsertPoint(RowEnd);
-  R->addIncoming(B.CreateAdd(R, B.getInt32(1), "r.next", true, true), RowEnd);
-  Begin->addIncoming(Stop, RowEnd);
-  B.CreateCondBr(B.CreateICmpULT(Stop, End), Row, Exit);
+  Value *RN = B.CreateAdd(R, B.getInt32(1), "r.next", true, true);
+  R->addIncoming(RN, RowEnd);
+  Value *YN = B.CreateAdd(Y, B.getInt32(1), "y.next", true, true);
+  Value *Wrap = B.CreateICmpUGE(YN, Ny);
+  Y->addIncoming(B.CreateSelect(Wrap, B.getInt32(0), YN), RowEnd);
+  Z->addIncoming(B.CreateAdd(Z, B.CreateZExt(Wrap, I32), "z.next", true, true), RowEnd);
+  Begin->addIncoming(B.getInt32(0), RowEnd);
+  B.CreateCondBr(B.CreateICmpULT(B.CreateMul(RN, Nx, "", true, true), End), Row, GroupEnd);
+
+  B.SetInsertPoint(GroupEnd);
+  First->addIncoming(End, GroupEnd);
+  Value *Outcome = B.getInt32(HETCKPT_CPU_ENDED);
+  if (Only)
+    Outcome = Only;
+  else if (Compares)
+    Outcome = B.CreateSelect(B.CreateICmpEQ(AnyN, AllN), AnyN, B.getInt32(HETCKPT_CPU_MIXED));
+  B.CreateCondBr(B.CreateICmpULT(End, RangeEnd), Group, Exit);
 
   B.SetInsertPoint(Exit);
   PHINode *Result = B.CreatePHI(I32, 3);
-  Result->addIncoming(B.getInt32(0), Entry);
-  Result->addIncoming(B.getInt32(0), RowEnd);
+  Result->addIncoming(B.getInt32(HasSites ? HETCKPT_CPU_MIXED : HETCKPT_CPU_ENDED), Entry);
+  Result->addIncoming(Outcome, GroupEnd);
   if (!HasSites)
     Result->addIncoming(B.getInt32(HETCKPT_CPU_FAULT), Thread);
   B.CreateRet(Result);
 
   InlineFunctionInfo Info;
   InlineFunction(*Call, Info);
+  DominatorTree DT(*F);
   SmallVector<BasicBlock *, 32> In;
   for (BasicBlock &BB : *F)
-    if (&BB != Entry && &BB != Row && &BB != RowEnd && &BB != Exit)
+    if (DT.dominates(Thread, &BB) && BB.getTerminator()->getNumSuccessors() &&
+        &BB != RowEnd && &BB != GroupEnd)
       In.push_back(&BB);
   markIndependent(*F, *Latch, In);
   return F;
 }
 
-/// The step function for one site that it is entered at.
-llvm::Function *specialise(llvm::Function &Step, uint32_t Site) {
+/// The step function for one site that it is entered at. Used: the uniforms it needs there.
+llvm::Function *specialise(Variant &V, uint32_t Site, SmallVectorImpl<const Variant::Uniform *> &Used) {
+  llvm::Function &Step = *V.Thread;
   LLVMContext &C = Step.getContext();
-  SmallVector<Type *, 5> Params(Step.getFunctionType()->params().drop_back());
+  SmallVector<Type *, 12> Params(Step.getFunctionType()->params().take_front(ContextArgs));
+  for (const Variant::Uniform &U : V.Uniforms)
+    if (is_contained(U.At, Site)) {
+      Used.push_back(&U);
+      Params.push_back(U.Ty);
+    }
   auto *New = llvm::Function::Create(FunctionType::get(Step.getReturnType(), Params, false),
                                      GlobalValue::InternalLinkage,
                                      Step.getName() + "." + Twine(Site), Step.getParent());
@@ -155,6 +304,14 @@ llvm::Function *specialise(llvm::Function &Step, uint32_t Site) {
   for (unsigned I = 0; I < ContextArgs; I++)
     Map[Step.getArg(I)] = New->getArg(I);
   Map[Step.getArg(ContextArgs)] = ConstantInt::get(Type::getInt32Ty(C), Site);
+  unsigned Next = ContextArgs;
+  for (unsigned I = 0; I < V.Uniforms.size(); I++) {
+    Argument *Old = Step.getArg(ContextArgs + 1 + I);
+    if (is_contained(V.Uniforms[I].At, Site))
+      Map[Old] = New->getArg(Next++);
+    else
+      Map[Old] = PoisonValue::get(Old->getType());
+  }
   SmallVector<ReturnInst *, 8> Returns;
   CloneAndPruneFunctionInto(New, &Step, Map, false, Returns);
   New->addFnAttr(Attribute::NoUnwind);
@@ -187,8 +344,9 @@ void makeRun(Variant &F) {
   new UnreachableInst(C, None);
   SwitchInst *Switch = B.CreateSwitch(Site, None, F.SiteCount + 1);
   for (uint32_t N = HETCKPT_CPU_START; N < HETCKPT_CPU_FIRST_SITE + F.SiteCount; N++) {
-    llvm::Function *Step = specialise(Thread, N);
-    llvm::Function *Loop = makeLoop(*Step, F.Name + ".loop." + Twine(N), true);
+    SmallVector<const Variant::Uniform *, 8> Used;
+    llvm::Function *Step = specialise(F, N, Used);
+    llvm::Function *Loop = makeLoop(*Step, F.Name + ".loop." + Twine(N), true, Used);
     Step->eraseFromParent();
     // One copy each: they are big, and called once a block.
     Loop->addFnAttr(Attribute::NoInline);

@@ -41,6 +41,36 @@ void __hetckpt_cpu_assertfail(struct hetckpt_cpu_block *b, uint32_t tid, const c
 	b->services->assertfail(b, tid, message, file, line, function);
 }
 
+/* ---- For the loop over threads (Threads.cpp) ------------------------------ */
+
+/* How many of the n elements of bytes bytes at p, from the first on, equal the first. */
+uint32_t __hetckpt_cpu_alike(const void *p, uint32_t n, uint32_t bytes);
+uint32_t __hetckpt_cpu_alike(const void *p, uint32_t n, uint32_t bytes)
+{
+	const unsigned char *at = p;
+	uint32_t i;
+
+	if (bytes == 4) {
+		const uint32_t *word = p;
+
+		for (i = 1; i < n && word[i] == word[0]; i++)
+			;
+		return i;
+	}
+	if (bytes == 8) {
+		const uint64_t *word = p;
+
+		for (i = 1; i < n && word[i] == word[0]; i++)
+			;
+		return i;
+	}
+	for (i = 1; i < n; i++)
+		for (uint32_t k = 0; k < bytes; k++)
+			if (at[i * bytes + k] != at[k])
+				return i;
+	return n;
+}
+
 /* ---- Where a pointer points to ------------------------------------------
  * Global memory is the arena and the page-locked window (docs/sessions.md), constants
  * of the compiler lie in this module, and the rest is some thread's own.

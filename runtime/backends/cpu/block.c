@@ -38,43 +38,64 @@ static int slot_reserve(struct cpu_slot *slot, size_t bytes)
 	return 0;
 }
 
+/* Where originals, which do not poll, would look. */
+static const uint32_t no_flag[2] = {HETCKPT_FLAG_RUN, HETCKPT_FLAG_RUN};
+
 /* Logical block: run variants are moved by the record's base, resume variants take
    theirs from the list, originals are where they are. */
-static void locate(struct cpu_slot *slot, const struct cpu_launch *launch, uint64_t block)
+void cpu_slot_locate(struct cpu_slot *slot, uint64_t block)
 {
+	const struct cpu_launch *launch = slot->launch;
 	const struct hetckpt_launch *record = launch->record;
 	struct hetckpt_cpu_block *b = &slot->block;
+	uint64_t rows = 0, linear;
 
-	b->ctaid[0] = (uint32_t)(block % launch->grid[0]);
-	b->ctaid[1] = (uint32_t)(block / launch->grid[0] % launch->grid[1]);
-	b->ctaid[2] = (uint32_t)(block / launch->grid[0] / launch->grid[1]);
+	b->ctaid[0] = (uint32_t)block;
+	if (block >= launch->grid[0]) {
+		rows = block / launch->grid[0];
+		b->ctaid[0] = (uint32_t)(block % launch->grid[0]);
+	}
+	b->ctaid[1] = (uint32_t)(rows % launch->grid[1]);
+	b->ctaid[2] = (uint32_t)(rows / launch->grid[1]);
 	memcpy(slot->logical, b->ctaid, sizeof slot->logical);
+	b->flag = no_flag;
+	if (slot->random) {
+		/* Mixed with the block, so that blocks differ; never 0. */
+		slot->random = launch->device->schedule ^ (block + 1) * 0x9e3779b97f4a7c15u;
+		slot->random += !slot->random;
+	}
 	if (!record)
 		return;
 	if (launch->kernel->variant == HETCKPT_VARIANT_RESUME) {
 		const struct hetckpt_block_ref *ref = (const void *)(uintptr_t)record->list;
-		uint64_t at = ref[block].block;
 
-		slot->logical[0] = (uint32_t)(at % record->grid[0]);
-		slot->logical[1] = (uint32_t)(at / record->grid[0] % record->grid[1]);
-		slot->logical[2] = (uint32_t)(at / record->grid[0] / record->grid[1]);
+		linear = ref[block].block;
+		slot->logical[0] = (uint32_t)(linear % record->grid[0]);
+		slot->logical[1] = (uint32_t)(linear / record->grid[0] % record->grid[1]);
+		slot->logical[2] = (uint32_t)(linear / record->grid[0] / record->grid[1]);
 	} else {
 		for (int i = 0; i < 3; i++)
 			slot->logical[i] += record->base[i];
+		linear = cpu_slot_linear(slot);
 	}
+	b->flag = (const uint32_t *)(uintptr_t)(record->flags + linear % HETCKPT_FLAG_LINES * HETCKPT_FLAG_STRIDE +
+	                                        HETCKPT_FLAG_POLL);
 }
 
-/* Where originals, which do not poll, would look. */
-static const uint32_t no_flag[2] = {HETCKPT_FLAG_RUN, HETCKPT_FLAG_RUN};
+uint64_t cpu_slot_linear(const struct cpu_slot *slot)
+{
+	const struct hetckpt_launch *record = slot->launch->record;
+	const uint32_t *grid = record ? record->grid : slot->launch->grid;
+
+	return slot->logical[0] + (uint64_t)grid[0] * (slot->logical[1] + (uint64_t)grid[1] * slot->logical[2]);
+}
 
 int cpu_slot_begin(struct cpu_slot *slot, struct cpu_launch *launch, uint64_t block)
 {
 	const struct hetckpt_kernel *kernel = launch->kernel;
 	const struct hetckpt_cpu_function *f = kernel->function;
-	const struct hetckpt_launch *record = launch->record;
 	struct hetckpt_cpu_block *b = &slot->block;
 	size_t n = ALIGN((size_t)launch->threads, HETCKPT_CPU_WARP);
-	uint64_t linear;
 	uint32_t *words;
 	char *at;
 	int rc = slot_reserve(slot, cpu_slot_bytes(f, launch->threads, launch->dynamic_shared));
@@ -86,7 +107,6 @@ int cpu_slot_begin(struct cpu_slot *slot, struct cpu_launch *launch, uint64_t bl
 	slot->failure[0] = 0;
 	slot->text_bytes = 0;
 	memset(slot->arrived, 0, sizeof slot->arrived);
-	locate(slot, launch, block);
 
 	memcpy(b->ntid, launch->block, sizeof b->ntid);
 	memcpy(b->nctaid, launch->grid, sizeof b->nctaid);
@@ -113,24 +133,12 @@ int cpu_slot_begin(struct cpu_slot *slot, struct cpu_launch *launch, uint64_t bl
 	b->services = &cpu_services;
 	b->runtime = slot;
 	b->fault = 0;
+	b->together = 1;
 
-	linear = slot->logical[0];
-	if (record)
-		linear += (uint64_t)record->grid[0] *
-		          (slot->logical[1] + (uint64_t)record->grid[1] * slot->logical[2]);
-	b->flag = no_flag;
-	if (record)
-		b->flag = (const uint32_t *)(uintptr_t)(record->flags +
-		                                        linear % HETCKPT_FLAG_LINES * HETCKPT_FLAG_STRIDE +
-		                                        HETCKPT_FLAG_POLL);
 	slot->uniform = true;
 	slot->site = HETCKPT_CPU_START;
 	slot->random = launch->device->schedule;
-	if (slot->random) {
-		/* Mixed with the block, so that blocks differ; never 0. */
-		slot->random ^= (block + 1) * 0x9e3779b97f4a7c15u;
-		slot->random += !slot->random;
-	}
+	cpu_slot_locate(slot, block);
 	return 0;
 }
 

@@ -68,6 +68,10 @@ size_t cpu_slot_bytes(const struct hetckpt_cpu_function *function, uint32_t thre
 /* Makes slot ready to run block (linear hardware id) of launch. 0 or -ENOMEM. */
 int cpu_slot_begin(struct cpu_slot *slot, struct cpu_launch *launch, uint64_t block);
 void cpu_slot_end(struct cpu_slot *slot);
+/* Moves a slot whose function has no sites, and so no state, to another block. */
+void cpu_slot_locate(struct cpu_slot *slot, uint64_t block);
+/* Linear logical block id. */
+uint64_t cpu_slot_linear(const struct cpu_slot *slot);
 void cpu_slot_free(struct cpu_slot *slot);
 
 /* Runs the block until it has ended, or all that is left of it spins. After a fault the

@@ -37,6 +37,7 @@ struct cpu_worker {
 	/* Blocks that were taken but not begun, of one launch. */
 	struct cpu_launch *launch;
 	uint64_t first, end;
+	uint64_t extra;             /* of them, ended with the block that a slot began with */
 };
 
 /* ---- Launches -------------------------------------------------------------- */
@@ -91,16 +92,13 @@ static void note_unstarted(const struct hetckpt_launch *record, uint64_t block)
 static bool may_begin(const struct cpu_slot *slot)
 {
 	const struct hetckpt_launch *record = slot->launch->record;
-	uint64_t block;
 
 	if (!record)
 		return true;
 	if (__atomic_load_n(slot->block.flag + (HETCKPT_FLAG_ENTRY - HETCKPT_FLAG_POLL) / 4, __ATOMIC_ACQUIRE) !=
 	    HETCKPT_FLAG_PAUSE)
 		return true;
-	block = slot->logical[0] +
-	        (uint64_t)record->grid[0] * (slot->logical[1] + (uint64_t)record->grid[1] * slot->logical[2]);
-	note_unstarted(record, block);
+	note_unstarted(record, cpu_slot_linear(slot));
 	return false;
 }
 
@@ -162,6 +160,34 @@ static const char *fault_name(int number)
 	}
 }
 
+/* The k-th block in the launch's order. */
+static uint64_t block_at(const struct cpu_launch *launch, uint64_t k)
+{
+	if (!launch->stride)
+		return k;
+	return (uint64_t)(((unsigned __int128)k * launch->stride + launch->shift) % launch->total);
+}
+
+/* A function without sites: the slot's block, and then the others that were taken with
+   it, for which the slot needs no more than to be moved. */
+static enum cpu_outcome run_all(struct cpu_worker *worker, struct cpu_slot *slot)
+{
+	struct cpu_launch *launch = slot->launch;
+	enum cpu_outcome r = cpu_slot_run(slot);
+
+	while (r == CPU_BLOCK_DONE && worker->first < worker->end) {
+		if (slot->text_bytes)
+			cpu_text_flush(slot);
+		if (atomic_load_explicit(&launch->failed, memory_order_relaxed))
+			break;
+		cpu_slot_locate(slot, block_at(launch, worker->first++));
+		worker->extra++;
+		if (may_begin(slot))
+			r = cpu_slot_run(slot);
+	}
+	return r;
+}
+
 /* Runs the block in slot under guard. */
 static enum cpu_outcome run_guarded(struct cpu_worker *worker, struct cpu_slot *slot)
 {
@@ -187,7 +213,12 @@ static enum cpu_outcome run_guarded(struct cpu_worker *worker, struct cpu_slot *
 	}
 	worker->guard.active = 1;
 	/* A stop that came before the guard was up had nowhere to jump to. */
-	r = atomic_load_explicit(&worker->device->pool.stop, memory_order_relaxed) ? CPU_BLOCK_FAULT : cpu_slot_run(slot);
+	if (atomic_load_explicit(&worker->device->pool.stop, memory_order_relaxed))
+		r = CPU_BLOCK_FAULT;
+	else if (slot->function->sites)
+		r = cpu_slot_run(slot);
+	else
+		r = run_all(worker, slot);
 	worker->guard.active = 0;
 	return r;
 }
@@ -200,7 +231,8 @@ static void block_end(struct cpu_worker *worker, unsigned at)
 	cpu_slot_end(slot);
 	worker->slot[at] = worker->slot[worker->held - 1];
 	worker->slot[--worker->held] = slot;
-	launch_finish(launch, 1);
+	launch_finish(launch, 1 + worker->extra);
+	worker->extra = 0;
 }
 
 /* Runs the block at slot[at] for a while. True if it has ended. */
@@ -225,11 +257,9 @@ static bool step(struct cpu_worker *worker, unsigned at)
 static bool begin(struct cpu_worker *worker)
 {
 	struct cpu_launch *launch = worker->launch;
-	uint64_t at = worker->first++, block = at;
+	uint64_t block = block_at(launch, worker->first++);
 	struct cpu_slot **slot = &worker->slot[worker->held];
 
-	if (launch->stride)
-		block = (uint64_t)(((unsigned __int128)at * launch->stride + launch->shift) % launch->total);
 	if (!*slot)
 		*slot = calloc(1, sizeof **slot);
 	if (atomic_load_explicit(&launch->failed, memory_order_relaxed)) {

@@ -53,15 +53,13 @@ static uint64_t random_next(struct cpu_slot *slot)
 	return slot->random = x;
 }
 
-/* Runs [first, first + count), which are ready at site; in a random order if asked for. */
-static uint32_t run_range(struct cpu_slot *slot, uint32_t site, uint32_t first, uint32_t count)
+/* Runs threads one by one in a random order. */
+static uint32_t run_shuffled(struct cpu_slot *slot, uint32_t site, uint32_t first, uint32_t count)
 {
 	struct hetckpt_cpu_block *b = &slot->block;
 	uint32_t *order = slot->order + first;
-	uint32_t r = 0;
+	uint32_t any = 0, all = ~0u;
 
-	if (!slot->random)
-		return slot->function->run(b, site, first, count);
 	for (uint32_t i = 0; i < count; i++)
 		order[i] = first + i;
 	for (uint32_t i = count; i > 1; i--) {
@@ -70,9 +68,33 @@ static uint32_t run_range(struct cpu_slot *slot, uint32_t site, uint32_t first, 
 		order[i - 1] = order[j];
 		order[j] = t;
 	}
-	for (uint32_t i = 0; i < count && !r; i++)
-		r = slot->function->run(b, site, order[i], 1);
-	return r;
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t r = slot->function->run(b, site, order[i], 1);
+
+		b->state[order[i]] = r;
+		any |= r;
+		all &= r;
+		if (r == HETCKPT_CPU_FAULT)
+			return r;
+	}
+	return any == all ? any : HETCKPT_CPU_MIXED;
+}
+
+/* Runs [first, first + count), which are ready at site. Where all of them are now, or
+   HETCKPT_CPU_MIXED and state[] says. */
+static uint32_t run_range(struct cpu_slot *slot, uint32_t site, uint32_t first, uint32_t count)
+{
+	if (slot->random)
+		return run_shuffled(slot, site, first, count);
+	return slot->function->run(&slot->block, site, first, count);
+}
+
+static void state_fill(struct cpu_slot *slot, uint32_t site, uint32_t first, uint32_t count)
+{
+	uint32_t *state = slot->block.state;
+
+	for (uint32_t i = first; i < first + count; i++)
+		state[i] = site;
 }
 
 static bool all_equal(const uint32_t *state, uint32_t n)
@@ -188,6 +210,7 @@ static void part(struct cpu_slot *slot)
 	struct hetckpt_cpu_block *b = &slot->block;
 
 	slot->uniform = false;
+	b->together = 0;
 	for (uint32_t i = 0; i < b->threads; i++)
 		settle(slot, i);
 }
@@ -219,7 +242,9 @@ static enum cpu_outcome run_ready(struct cpu_slot *slot, uint32_t *ran)
 		}
 		while (end < n && slot->phase[end] == CPU_READY && b->state[end] == site)
 			end++;
-		run_range(slot, site, first, end - first);
+		site = run_range(slot, site, first, end - first);
+		if (site != HETCKPT_CPU_MIXED)
+			state_fill(slot, site, first, end - first);
 		if (has_fault(b->state + first, end - first))
 			return fault(slot);
 		for (uint32_t i = first; i < end; i++)
@@ -485,14 +510,15 @@ enum cpu_outcome cpu_slot_run(struct cpu_slot *slot)
 		enum cpu_outcome r;
 
 		while (slot->uniform) {
-			run_range(slot, slot->site, 0, n);
-			if (!all_equal(b->state, n)) {
+			uint32_t site = run_range(slot, slot->site, 0, n);
+
+			if (site == HETCKPT_CPU_MIXED) {
 				if (has_fault(b->state, n))
 					return fault(slot);
 				part(slot);
 				break;
 			}
-			slot->site = b->state[0];
+			slot->site = site;
 			if (slot->site == HETCKPT_CPU_ENDED)
 				return CPU_BLOCK_DONE;
 			if (slot->site == HETCKPT_CPU_FAULT)
@@ -506,6 +532,7 @@ enum cpu_outcome cpu_slot_run(struct cpu_slot *slot)
 					arrive(slot, i, site_of(slot, slot->site));
 				continue;
 			}
+			state_fill(slot, site, 0, n);
 			part(slot);
 		}
 		r = round_apart(slot, &ended);

@@ -3,42 +3,12 @@
  * Kernels give the results that CUDA's rules say. Run in order, and with random orders
  * of threads and blocks (HETCKPT_CPU_SCHEDULE), for each width of vectors.
  */
-#include "harness.h"
+#include "kernel_list.h"
 
 #include <fenv.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const struct harness_kernel kernels[] = {
-	{.name = "vadd", .params = "pppi"},
-	{.name = "ids", .params = "p"},
-	{.name = "by_value", .params = "pcPs"},
-	{.name = "variables", .params = "p"},
-	{.name = "arithmetic", .params = "pppp"},
-	{.name = "rounding", .params = "pppp"},
-	{.name = "recursion", .params = "p"},
-	{.name = "half_fma", .params = "pppp"},
-	{.name = "matmul", .params = "pppi", .static_shared = 2048},
-	{.name = "block_sum", .params = "ppi"},
-	{.name = "private_arrays", .params = "pi", .static_shared = 1024},
-	{.name = "barrier_kinds", .params = "p"},
-	{.name = "pipeline", .params = "pi", .static_shared = 260},
-	{.name = "reduce", .params = "ppi", .static_shared = 128},
-	{.name = "warp_kinds", .params = "pp"},
-	{.name = "grid_barrier", .params = "ppi"},
-	{.name = "lock", .params = "ppi"},
-	{.name = "classify", .params = "p", .static_shared = 16},
-	{.name = "print", .params = "i"},
-	{.name = "ends", .params = "pi"},
-	{.name = "lacks", .params = "p"},
-	{.name = "forever", .params = "p"},
-};
-
-static const char variables[] =
-	"[{\"name\":\"counter\",\"offset\":0,\"bytes\":4,\"align\":4,\"constant\":false},"
-	"{\"name\":\"weights\",\"offset\":16,\"bytes\":32,\"align\":4,\"constant\":false},"
-	"{\"name\":\"scale\",\"offset\":48,\"bytes\":4,\"align\":4,\"constant\":true}]";
 
 static struct harness h;
 

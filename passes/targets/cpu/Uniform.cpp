@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Which values of a thread function are the same in all threads that came the same way,
+// site by site. Such a value is loaded once for a whole range of threads, so that
+// addresses made from it are seen to be contiguous and branches on it leave the loop.
+//
+// Uniform are arguments other than the thread's ids, loads that the block's record or
+// parameters do not change, answers that all threads get alike, and what follows from
+// these, except
+//   - phis where two ways meet that begin at one branch on a value that is not uniform;
+//   - what is made in a loop that threads may leave at different times, and used behind it.
+// Where control flow has cycles with several entries nothing is uniform.
+#include "Cpu.h"
+
+#include "hetckpt/abi.h"
+
+#include "llvm/ADT/PostOrderIterator.h"
+#include "llvm/Analysis/CFG.h"
+#include "llvm/Analysis/LoopInfo.h"
+#include "llvm/Analysis/PostDominators.h"
+#include "llvm/IR/Dominators.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/IntrinsicInst.h"
+
+using namespace llvm;
+
+namespace hetckpt::cpu {
+
+bool answersAlike(unsigned Op) {
+  return Op == HETCKPT_CPU_POLL_BLOCK || Op == HETCKPT_CPU_BAR_POPC || Op == HETCKPT_CPU_BAR_AND ||
+         Op == HETCKPT_CPU_BAR_OR;
+}
+
+namespace {
+
+class Analysis {
+public:
+  Analysis(llvm::Function &F, ArrayRef<Site> Sites) : F(F), PDT(F), DT(F), LI(DT) {
+    for (const Site &S : Sites)
+      if (answersAlike(S.Op))
+        Alike.insert(S.Call);
+  }
+
+  SmallPtrSet<const Instruction *, 32> run() {
+    ReversePostOrderTraversal<llvm::Function *> Order(&F);
+    if (containsIrreducibleCFG<BasicBlock *>(Order, LI))
+      return {};
+    for (unsigned I = ArgX; I <= ArgTid; I++)
+      spread(F.getArg(I));
+    for (Instruction &I : instructions(F))
+      if (source(I))
+        mark(&I);
+    while (!Work.empty())
+      spread(Work.pop_back_val());
+    SmallPtrSet<const Instruction *, 32> Uniform;
+    for (Instruction &I : instructions(F))
+      if (!Divergent.contains(&I) && !I.getType()->isVoidTy())
+        Uniform.insert(&I);
+    return Uniform;
+  }
+
+private:
+  bool source(const Instruction &I) const {
+    if (auto *L = dyn_cast<LoadInst>(&I))
+      return !L->hasMetadata(LLVMContext::MD_invariant_load);
+    if (isa<AllocaInst>(I) || isa<FreezeInst>(I))
+      return true;
+    if (auto *Call = dyn_cast<CallBase>(&I))
+      return !Alike.contains(Call) && !(isa<IntrinsicInst>(Call) && Call->doesNotAccessMemory());
+    return I.isAtomic() || I.mayReadFromMemory();
+  }
+
+  void mark(Instruction *I) {
+    if (Divergent.insert(I).second)
+      Work.push_back(I);
+  }
+
+  void spread(Value *V) {
+    for (User *U : V->users()) {
+      auto *I = cast<Instruction>(U);
+      if (I->isTerminator() && I->getNumSuccessors() > 1)
+        control(*I->getParent());
+      else if (auto *Call = dyn_cast<CallBase>(I); !Call || !Alike.contains(Call))
+        mark(I);
+    }
+  }
+
+  /// The branch that ends B goes different ways in different threads. Each way carries
+  /// the name of its first block along; where two names meet is a join, and gives its
+  /// own name on.
+  void control(BasicBlock &B) {
+    if (!Controlled.insert(&B).second)
+      return;
+    auto *Node = PDT.getNode(&B);
+    auto *Up = Node ? Node->getIDom() : nullptr;
+    BasicBlock *End = Up ? Up->getBlock() : nullptr;
+    for (Loop *L = LI.getLoopFor(&B); L && !(End && L->contains(End)); L = L->getParentLoop())
+      leftUnevenly(*L);
+
+    DenseMap<BasicBlock *, BasicBlock *> Label;
+    SmallVector<BasicBlock *, 16> Next;
+    SmallPtrSet<BasicBlock *, 8> Joins;
+    auto Reach = [&](BasicBlock *To, BasicBlock *From) {
+      BasicBlock *&L = Label[To];
+      if (!L) {
+        L = From;
+      } else if (L != From && Joins.insert(To).second) {
+        L = To;
+        for (PHINode &P : To->phis())
+          mark(&P);
+      } else {
+        return;
+      }
+      // Not past the region's end, nor into the next iteration of a loop around B.
+      Loop *Around = LI.getLoopFor(To);
+      if (To != End && To != &B && !(Around && Around->getHeader() == To && Around->contains(&B)))
+        Next.push_back(To);
+    };
+    for (BasicBlock *S : successors(&B))
+      Reach(S, S);
+    while (!Next.empty()) {
+      BasicBlock *At = Next.pop_back_val();
+      for (BasicBlock *S : successors(At))
+        Reach(S, Label[At]);
+    }
+  }
+
+  void leftUnevenly(Loop &L) {
+    for (BasicBlock *B : L.blocks())
+      for (Instruction &I : *B)
+        for (User *U : I.users())
+          if (!L.contains(cast<Instruction>(U)->getParent())) {
+            mark(&I);
+            break;
+          }
+  }
+
+  llvm::Function &F;
+  PostDominatorTree PDT;
+  DominatorTree DT;
+  LoopInfo LI;
+  SmallPtrSet<const CallBase *, 8> Alike;
+  SmallPtrSet<const Instruction *, 32> Divergent;
+  SmallPtrSet<BasicBlock *, 8> Controlled;
+  SmallVector<Instruction *, 64> Work;
+};
+
+} // namespace
+
+SmallPtrSet<const Instruction *, 32> findUniform(llvm::Function &Thread, ArrayRef<Site> Sites) {
+  return Analysis(Thread, Sites).run();
+}
+
+} // namespace hetckpt::cpu
