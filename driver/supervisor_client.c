@@ -83,16 +83,17 @@ static json_t *session_facts(struct hetckpt_supervisor *sv)
 	clock_gettime(CLOCK_REALTIME, &now);
 	pthread_mutex_lock(&sv->lock);
 	facts = json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:O, s:s, s:f, s:f, s:b, s:s?, s:s?, s:O?}",
+		"{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:s, s:f, s:f, s:b, s:s?, s:s?, s:o?}",
 		"id", sv->entry.id, "name", sv->entry.name, "kind", sv->entry.kind, "state",
 		hetckpt_state_name(sv->state), "device", sv->entry.device, "pid",
 		(json_int_t)sv->entry.pid, "supervisor_pid", (json_int_t)sv->entry.supervisor_pid,
 		"worker_pid", (json_int_t)(sv->worker ? hetckpt_worker_pid(sv->worker) : 0),
-		"command", sv->command, "command_line", sv->entry.command, "started",
+		"command", json_deep_copy(sv->command), "command_line", sv->entry.command, "started",
 		sv->entry.started, "uptime_seconds",
 		(double)now.tv_sec + (double)now.tv_nsec * 1e-9 - sv->entry.started, "attached",
 		sv->attached != 0, "operation", sv->operation, "error",
-		sv->failure[0] ? sv->failure : NULL, "checkpoint", sv->last_checkpoint);
+		sv->failure[0] ? sv->failure : NULL, "checkpoint",
+		json_deep_copy(sv->last_checkpoint));
 	pthread_mutex_unlock(&sv->lock);
 	return facts;
 }

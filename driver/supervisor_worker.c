@@ -232,6 +232,8 @@ int hetckpt_supervisor_renew(struct hetckpt_supervisor *sv, struct hetckpt_error
 	if (rc)
 		return hetckpt_error_set(error, rc, 0, "cannot make session memory: %s",
 					 strerror(-rc));
+	/* The old worker belongs to the old memory: its end says nothing about the new one. */
+	hetckpt_worker_expect_end(sv->worker, true);
 	pthread_mutex_lock(&sv->lock);
 	old = sv->memory;
 	sv->memory = fresh;
@@ -256,5 +258,7 @@ int hetckpt_supervisor_renew(struct hetckpt_supervisor *sv, struct hetckpt_error
 	}
 	pthread_mutex_unlock(&sv->lock);
 	hetckpt_session_close(rc ? &fresh : &old);
+	if (rc)
+		hetckpt_worker_expect_end(sv->worker, false);
 	return rc;
 }

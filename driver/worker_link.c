@@ -46,11 +46,13 @@ struct hetckpt_worker_link {
 	pthread_mutex_t send_lock;
 	struct call *calls;
 	json_int_t next_id;
-	bool ready, gone;           /* gone: reaped */
+	bool ready;
+	bool reaped;                /* the process is no more, and status is known */
+	bool gone;                  /* and lost has been called, if it was to be */
 	bool retired;
 	bool fault_told;
 	char fault[HETCKPT_ERROR_TEXT];
-	int status;                 /* of waitpid, when gone */
+	int status;                 /* of waitpid, when reaped */
 	void (*lost)(void *context, struct hetckpt_worker_link *link, const char *why);
 	void *context;
 };
@@ -154,9 +156,10 @@ static bool message_take(struct hetckpt_worker_link *link, json_t *message)
 		call->progress = json_incref(json_object_get(message, "progress"));
 		call->records++;
 	}
+	/* Inside the lock: whoever takes a reply out has it alone then. */
+	json_decref(message);
 	pthread_cond_broadcast(&link->changed);
 	pthread_mutex_unlock(&link->lock);
-	json_decref(message);
 	return fault;
 }
 
@@ -209,13 +212,18 @@ static void *reader(void *argument)
 	pthread_mutex_lock(&link->lock);
 	while (waitpid(link->pid, &link->status, 0) < 0 && errno == EINTR)
 		;
-	link->gone = true;
+	link->reaped = true;
 	unexpected = !link->retired && !link->fault_told;
+	link->fault_told |= unexpected;
 	describe_end(link, why, sizeof why);
-	pthread_cond_broadcast(&link->changed);
 	pthread_mutex_unlock(&link->lock);
+	/* Before those who wait hear of it: they shall find the session in its final state. */
 	if (unexpected)
 		link->lost(link->context, link, why);
+	pthread_mutex_lock(&link->lock);
+	link->gone = true;
+	pthread_cond_broadcast(&link->changed);
+	pthread_mutex_unlock(&link->lock);
 	hetckpt_worker_unref(link);
 	return NULL;
 }
@@ -461,7 +469,7 @@ void hetckpt_worker_expect_end(struct hetckpt_worker_link *link, bool expected)
 
 	pthread_mutex_lock(&link->lock);
 	link->retired = expected;
-	tell = !expected && !link->fault_told && (link->gone || link->fault[0]);
+	tell = !expected && !link->fault_told && (link->reaped || link->fault[0]);
 	if (tell) {
 		link->fault_told = true;
 		describe_end(link, why, sizeof why);
@@ -474,8 +482,8 @@ void hetckpt_worker_expect_end(struct hetckpt_worker_link *link, bool expected)
 void hetckpt_worker_kill(struct hetckpt_worker_link *link)
 {
 	pthread_mutex_lock(&link->lock);
-	/* Until gone is set the process is not reaped: the number is still its own. */
-	if (!link->gone)
+	/* Until then the number is still its own. */
+	if (!link->reaped)
 		kill(link->pid, SIGKILL);
 	pthread_mutex_unlock(&link->lock);
 }
@@ -496,7 +504,7 @@ void hetckpt_worker_end(struct hetckpt_worker_link *link, int grace_ms)
 	while (!link->gone) {
 		struct timespec t;
 
-		if (!killed && now_ms() >= until) {
+		if (!killed && !link->reaped && now_ms() >= until) {
 			kill(link->pid, SIGKILL);
 			killed = true;
 		}
@@ -526,7 +534,7 @@ bool hetckpt_worker_alive(struct hetckpt_worker_link *link)
 	bool alive;
 
 	pthread_mutex_lock(&link->lock);
-	alive = !link->gone && !link->fault[0];
+	alive = !link->reaped && !link->fault[0];
 	pthread_mutex_unlock(&link->lock);
 	return alive;
 }

@@ -203,7 +203,7 @@ case_checkpoint() {
 		test -e "$dir/d.hck" && fail "$kind left a file"
 		is "left-overs" "" "$(ls -A "$dir" | grep hetckpt-tmp)"
 		[ $kind = badsnap ] && { is "state" running "$(fact d state)"; finish d 0; }
-		[ $kind = crashsnap ] && finish d 9
+		[ $kind = crashsnap ] && { wait "$pid_d"; is "application sees it" 9 $?; exec 8>&-; }
 		rm "$dir/d.in"
 	done
 	# an interrupted tool leaves no file and does not kill
