@@ -17,8 +17,9 @@ for page in README.md CHANGELOG.md docs/*.md; do
 	for link in $(grep -oE '\]\([^)#: ]+' "$page" | sed 's/^](//' | sort -u); do
 		look "$page" "$(dirname "$page")/$link"
 	done
+	# NAME stands for any name.
 	for path in $(grep -oE '`(docs|driver|include|passes|runtime|samples|tests|tools|\.ci)/[A-Za-z0-9_./+-]*`' "$page" |
-		tr -d '`' | sort -u); do
+		tr -d "\`" | grep -v NAME | sort -u); do
 		look "$page" "$path"
 	done
 done
