@@ -31,8 +31,8 @@ static void lost(void *context, struct hetckpt_worker_link *link, const char *wh
 		path = json_string_value(json_object_get(sv->last_checkpoint, "path"));
 		if (path)
 			snprintf(text, sizeof text,
-				 "%.200s; device memory is lost. The last checkpoint is %.200s: "
-				 "'hetckpt restore' finishes it", why, path);
+				 "%.150s; device memory is lost. To finish the last checkpoint: "
+				 "hetckpt restore %.250s --export DIR", why, path);
 		else
 			snprintf(text, sizeof text,
 				 "%.300s; device memory is lost, and there is no checkpoint", why);

@@ -244,7 +244,7 @@ case_failures() {
 	kill -KILL "$(fact f worker_pid)"
 	eval 'wait $pid_f'; is "application sees it" 9 $?
 	has "application" "$dir/f.err" "killed by signal 9"
-	has "way back" "$dir/f.err" "The last checkpoint is $dir/f.hck"
+	has "way back" "$dir/f.err" "hetckpt restore $dir/f.hck --export DIR"
 	exec 8>&-
 	rm "$dir/f.in"
 	start f fault:0

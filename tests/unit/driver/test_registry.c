@@ -60,7 +60,7 @@ static void lists_and_resolves(void **state)
 	/* the shortest prefix that is unique, and the longest that is not */
 	for (n = 0; a.id[n] == b.id[n]; n++)
 		;
-	snprintf(prefix, (size_t)n + 2, "%s", b.id);
+	snprintf(prefix, sizeof prefix, "%.*s", n + 1, b.id);
 	assert_int_equal(hetckpt_registry_resolve(prefix, &found, &error), 0);
 	assert_string_equal(found.id, b.id);
 	if (n) {
