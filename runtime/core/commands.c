@@ -77,7 +77,7 @@ static int do_mem_info(struct answer *a)
 	if (rc)
 		return rc;
 	/* What is mapped and unused is the application's for the asking. */
-	idle = (core->app.idle + core->internal.idle) * HETCKPT_GRANULE;
+	idle = (core->app.idle + core->internal.idle) * HETCKPT_GRANULE + core->pool.idle_bytes;
 	info[0] = info[0] + idle < info[1] ? info[0] + idle : info[1];
 	a->data = info;
 	a->bytes = sizeof a->out.pair;

@@ -67,32 +67,44 @@
 
 /* ---- Making one -------------------------------------------------------- */
 
-/* Most blocks at once of both variants: parts of either park into one table. */
-static int find_resident(struct hetckpt_core *core, struct hetckpt_function *function,
-                         uint32_t threads, uint32_t dynamic, uint32_t *resident,
-                         uint32_t *resume_resident, struct hetckpt_error *error)
+/* Asks the back end how many blocks of each variant fit at once; remembers the answer, for
+   most launches of a kernel look alike. */
+static int find_fit(struct hetckpt_core *core, struct hetckpt_function *function, uint32_t threads,
+                    uint32_t dynamic, struct hetckpt_fit *fit, struct hetckpt_error *error)
 {
-	/* A kernel without polls has no resume variant: nothing of it is ever parked. */
-	int variants = function->map->polls ? 2 : 1;
-	struct hetckpt_occupancy occupancy[2] = {0};
+	uint32_t resident[3] = {0};
 
-	for (int i = 0; i < variants; i++) {
-		enum hetckpt_variant variant = i ? HETCKPT_VARIANT_RESUME : HETCKPT_VARIANT_RUN;
-		int rc = hetckpt_function_variant(&core->modules, function, variant, error);
+	if (function->fit.threads == threads && function->fit.dynamic_shared == dynamic) {
+		*fit = function->fit;
+		return 0;
+	}
+	for (int v = HETCKPT_VARIANT_ORIGINAL; v <= HETCKPT_VARIANT_RESUME; v++) {
+		struct hetckpt_occupancy occupancy;
+		int rc;
 
+		/* A kernel without polls has no resume variant: nothing of it is ever parked. */
+		if (v != HETCKPT_VARIANT_ORIGINAL && !function->map->pausable)
+			break;
+		if (v == HETCKPT_VARIANT_RESUME && !function->map->polls) {
+			resident[v] = resident[HETCKPT_VARIANT_RUN];
+			break;
+		}
+		rc = hetckpt_function_variant(&core->modules, function, v, error);
 		if (!rc)
-			rc = core->dev.ops->occupancy(function->kernel[variant], threads, dynamic,
-			                              &occupancy[i], error);
+			rc = core->dev.ops->occupancy(function->kernel[v], threads, dynamic, &occupancy, error);
 		if (rc)
 			return rc;
+		resident[v] = occupancy.resident;
 	}
-	if (variants == 1)
-		occupancy[1] = occupancy[0];
-	*resume_resident = occupancy[1].resident;
-	*resident = occupancy[0].resident > occupancy[1].resident ? occupancy[0].resident
-	                                                          : occupancy[1].resident;
-	if (!occupancy[0].resident || !occupancy[1].resident)
-		*resident = 0;
+	fit->threads = threads;
+	fit->dynamic_shared = dynamic;
+	fit->original = resident[HETCKPT_VARIANT_ORIGINAL];
+	/* Parts of either variant park into one table. */
+	fit->most = resident[HETCKPT_VARIANT_RUN] > resident[HETCKPT_VARIANT_RESUME]
+		? resident[HETCKPT_VARIANT_RUN] : resident[HETCKPT_VARIANT_RESUME];
+	fit->together = resident[HETCKPT_VARIANT_RUN] < resident[HETCKPT_VARIANT_RESUME]
+		? resident[HETCKPT_VARIANT_RUN] : resident[HETCKPT_VARIANT_RESUME];
+	function->fit = *fit;
 	return 0;
 }
 
@@ -167,7 +179,8 @@ int hetckpt_launch_prepare(struct hetckpt_core *core, struct hetckpt_stream *str
 	struct hetckpt_launch_facts facts = {0};
 	struct hetckpt_launch_choice choice;
 	struct hetckpt_flight *launch;
-	uint32_t threads, most = 0, resume_most = 0;
+	struct hetckpt_fit fit;
+	uint32_t threads;
 	int rc;
 
 	*out = NULL;
@@ -180,36 +193,25 @@ int hetckpt_launch_prepare(struct hetckpt_core *core, struct hetckpt_stream *str
 	if (rc)
 		return rc;
 	threads = msg->block[0] * msg->block[1] * msg->block[2];
-	facts.pausable = function->map->pausable;
+	rc = find_fit(core, function, threads, msg->dynamic_shared, &fit, error);
+	if (rc)
+		return rc;
+	facts.pausable = function->map->pausable && fit.together;
 	facts.polls = function->map->polls;
 	facts.waits = function->map->waits;
 	facts.cooperative = (msg->flags & HETCKPT_LAUNCH_COOPERATIVE) != 0;
 	facts.blocks = hetckpt_grid_blocks(msg->grid);
 	facts.stress = core->stress.mode != HETCKPT_STRESS_OFF;
-	if (facts.pausable) {
-		rc = find_resident(core, function, threads, msg->dynamic_shared, &most, &resume_most, error);
-		if (rc)
-			return rc;
-	}
-	if (facts.cooperative || !facts.pausable) {
-		struct hetckpt_occupancy original;
-
-		rc = core->dev.ops->occupancy(function->kernel[HETCKPT_VARIANT_ORIGINAL], threads,
-		                              msg->dynamic_shared, &original, error);
-		if (rc)
-			return rc;
-		if (facts.cooperative && facts.blocks > original.resident)
-			return hetckpt_error_set(error, -EINVAL, CUDA_COOPERATIVE_TOO_LARGE,
-				"cooperative launch of %.200s: %" PRIu64 " blocks, the device holds %u at once",
-				function->map->signature, facts.blocks, original.resident);
-		*resident = original.resident;
-	}
-	/* What parked together must be able to stand together again. */
-	if (facts.pausable && (facts.cooperative || (facts.waits && facts.blocks <= most)) &&
-	    facts.blocks > resume_most)
+	if (facts.cooperative && facts.blocks > fit.original)
+		return hetckpt_error_set(error, -EINVAL, CUDA_COOPERATIVE_TOO_LARGE,
+			"cooperative launch of %.200s: %" PRIu64 " blocks, the device holds %u at once",
+			function->map->signature, facts.blocks, fit.original);
+	/* A grid that fits may count on all its blocks running side by side. The variants may
+	   need more registers: where they do not all fit any more, only the original will do. */
+	if ((facts.cooperative || facts.waits) && facts.blocks <= fit.original &&
+	    facts.blocks > fit.together)
 		facts.pausable = 0;
-	if (facts.pausable)
-		*resident = most;
+	*resident = facts.pausable ? fit.most : fit.original;
 	*expected = hetckpt_history_estimate(&function->history, threads, facts.blocks, *resident);
 	facts.resident = *resident;
 	facts.expected_ns = *expected;
@@ -218,7 +220,7 @@ int hetckpt_launch_prepare(struct hetckpt_core *core, struct hetckpt_stream *str
 		return 0;
 
 	launch = make(function, msg->grid, msg->block, msg->dynamic_shared, msg->flags, msg->params,
-	              msg->param_bytes, most);
+	              msg->param_bytes, fit.most);
 	if (!launch || hetckpt_blocks_add_range(&launch->todo, 0, launch->total)) {
 		hetckpt_launch_free(core, launch);
 		return hetckpt_error_set(error, -ENOMEM, 0, "out of host memory for a launch");
@@ -250,25 +252,26 @@ int hetckpt_launch_restore(struct hetckpt_core *core, struct hetckpt_function *f
                            struct hetckpt_frames *resume, uint64_t done,
                            struct hetckpt_flight **out, struct hetckpt_error *error)
 {
-	uint32_t threads = block[0] * block[1] * block[2], resident = 0, resume_resident = 0;
+	uint32_t threads = block[0] * block[1] * block[2];
 	uint64_t together = todo->parked_count;
 	struct hetckpt_flight *launch;
+	struct hetckpt_fit fit;
 	int rc;
 
-	rc = find_resident(core, function, threads, dynamic_shared, &resident, &resume_resident, error);
+	rc = find_fit(core, function, threads, dynamic_shared, &fit, error);
 	if (rc)
 		return rc;
-	if (!resident)
+	if (!fit.together)
 		return hetckpt_error_set(error, -ENOSPC, CUDA_OUT_OF_RESOURCES,
 			"%.200s with blocks of %u threads and %u bytes of dynamic shared memory does not fit "
 			"this device", function->map->signature, threads, dynamic_shared);
 	if (flags & HETCKPT_LAUNCH_COOPERATIVE)
 		together += hetckpt_blocks_unstarted(todo);
-	if ((function->map->waits || (flags & HETCKPT_LAUNCH_COOPERATIVE)) && together > resume_resident)
+	if ((function->map->waits || (flags & HETCKPT_LAUNCH_COOPERATIVE)) && together > fit.together)
 		return hetckpt_error_set(error, -ENOSPC, CUDA_COOPERATIVE_TOO_LARGE,
 			"%" PRIu64 " blocks of %.200s wait for each other, this device holds %u at once",
-			together, function->map->signature, resume_resident);
-	launch = make(function, grid, block, dynamic_shared, flags, params, param_bytes, resident);
+			together, function->map->signature, fit.together);
+	launch = make(function, grid, block, dynamic_shared, flags, params, param_bytes, fit.most);
 	if (!launch)
 		return hetckpt_error_set(error, -ENOMEM, 0, "out of host memory for a launch");
 	launch->todo = *todo;
@@ -277,8 +280,8 @@ int hetckpt_launch_restore(struct hetckpt_core *core, struct hetckpt_function *f
 	launch->done = done;
 	/* Short blocks go on in slices. */
 	if (!function->map->polls && !function->map->waits && !(flags & HETCKPT_LAUNCH_COOPERATIVE) &&
-	    launch->total > resident)
-		launch->slice = (uint64_t)resident * 4;
+	    launch->total > fit.most)
+		launch->slice = (uint64_t)fit.most * 4;
 	*out = launch;
 	return 0;
 }

@@ -20,6 +20,13 @@
 /* Arena tag of a module's variables; 0 is the application's own memory. */
 #define HETCKPT_TAG_MODULE(number) ((number) + 1)
 
+/* How many blocks fit on the device at once. */
+struct hetckpt_fit {
+	uint32_t threads, dynamic_shared; /* of these blocks; threads 0: not asked yet */
+	uint32_t original;
+	uint32_t most, together;          /* larger and smaller of run and resume variant */
+};
+
 struct hetckpt_function {
 	struct hetckpt_function *next;           /* in its module */
 	struct hetckpt_code *code;
@@ -28,6 +35,7 @@ struct hetckpt_function {
 	struct hetckpt_kernel *kernel[3];        /* by enum hetckpt_variant; NULL: not asked for yet */
 	struct hetckpt_kernel_facts facts[3];
 	uint32_t max_dynamic_shared;             /* cudaFuncAttributeMaxDynamicSharedMemorySize */
+	struct hetckpt_fit fit;                  /* as last asked */
 	struct hetckpt_history history;          /* of its launches, for the policy */
 };
 

@@ -106,12 +106,21 @@ static void *slot_main(void *context)
 	return NULL;
 }
 
+static unsigned resident_of(int variant)
+{
+	if (variant == MACHINE_RUN && fake.run_resident)
+		return fake.run_resident;
+	if (variant == MACHINE_RESUME && fake.resume_resident)
+		return fake.resume_resident;
+	return fake.resident;
+}
+
 /* A new block begins as soon as one has ended, and never more than fit at once. */
 static void run_launch(const struct machine_launch *launch)
 {
 	struct grid_run run = {.launch = launch,
 	                       .blocks = (uint64_t)launch->grid[0] * launch->grid[1] * launch->grid[2]};
-	unsigned slots = launch->variant == MACHINE_RESUME && fake.resume_resident ? fake.resume_resident : fake.resident;
+	unsigned slots = resident_of((int)launch->variant);
 	pthread_t thread[SLOTS_MAX];
 
 	if (fake.shuffle) {
@@ -361,7 +370,7 @@ static int fake_kernel_get(struct hetckpt_module *module, const char *name, enum
 static int fake_occupancy(struct hetckpt_kernel *kernel, uint32_t threads, uint32_t dynamic_shared,
                           struct hetckpt_occupancy *occupancy, struct hetckpt_error *error)
 {
-	unsigned resident = kernel->variant == MACHINE_RESUME && fake.resume_resident ? fake.resume_resident : fake.resident;
+	unsigned resident = resident_of(kernel->variant);
 
 	(void)threads;
 	(void)dynamic_shared;

@@ -14,6 +14,7 @@ extern const struct hetckpt_backend fake_polled_backend;  /* does not */
 /* Set before a device is opened. */
 struct fake_settings {
 	unsigned resident;        /* blocks at once; default 4 */
+	unsigned run_resident;    /* of the run variant; 0: the same */
 	unsigned resume_resident; /* of the resume variant; 0: the same */
 	uint64_t memory;          /* bytes of the device; default 1 GiB */
 	int shuffle;              /* blocks of a launch start in random order */

@@ -94,6 +94,7 @@ static void random_pauses(const struct hetckpt_backend *backend, uint64_t seed, 
 	fake_reset();
 	fake.resident = 1 + (unsigned)(test_random(&random) % 8);
 	fake.resume_resident = test_random(&random) % 3 ? 0 : 1 + (unsigned)(test_random(&random) % 8);
+	fake.run_resident = test_random(&random) % 3 ? 0 : 1 + (unsigned)(test_random(&random) % 8);
 	fake.shuffle = (int)(test_random(&random) % 2);
 	rig = rig_make(backend);
 	for (uint32_t s = 1; s <= 3; s++)
@@ -176,6 +177,33 @@ static void waiting_blocks(void **state)
 		}
 		rig_sync(rig);
 		job_check(&j);
+		rig_free(rig);
+	}
+}
+
+/* The variants need more room than the original: where not all blocks fit side by side any
+   more, only the original may run. */
+static void waiting_needs_room(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct rig *rig;
+		struct job j;
+
+		fake_reset();
+		fake.resident = 6;
+		if (i)
+			fake.run_resident = 5;
+		else
+			fake.resume_resident = 5;
+		rig = rig_make(&fake_backend);
+		j = job_make(rig, "barrier", 6, 1, 1, 1, 50, 0);
+		rig_sync(rig);
+		job_launch(rig, &j);
+		rig_sync(rig);
+		job_check(&j);
+		assert_int_equal(atomic_load(&fake_count.originals), 1);
+		assert_int_equal(atomic_load(&fake_count.runs), 0);
 		rig_free(rig);
 	}
 }
@@ -423,6 +451,7 @@ int main(void)
 		cmocka_unit_test_setup(pauses, setup),
 		cmocka_unit_test_setup(pauses_and_moves, setup),
 		cmocka_unit_test_setup(waiting_blocks, setup),
+		cmocka_unit_test_setup(waiting_needs_room, setup),
 		cmocka_unit_test_setup(too_small_for_waiting, setup),
 		cmocka_unit_test_setup(unpausable, setup),
 		cmocka_unit_test_setup(hasty, setup),
