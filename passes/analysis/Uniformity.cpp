@@ -40,6 +40,7 @@ Uniformity::Uniformity(Function &F, Scope S, LoopInfo &LI, DominatorTree &DT)
       AnySync.insert(I.getParent());
       break;
     case Op::NamedBarrier:
+      Named.insert(I.getParent());
       AnySync.insert(I.getParent());
       break;
     default:
@@ -245,6 +246,10 @@ bool Uniformity::blocksTarget(const BasicBlock *T, const BasicBlock *B) const {
     const BasicBlock *BB = Work.pop_back_val();
     if (BB == B || !Seen.insert(BB).second)
       continue;
+    // A thread that waits here waits for those that stand at B. Warp operations are
+    // left out: the lanes that they name go the same way.
+    if (isSync(BB) || Named.count(BB))
+      return true;
     // Another round of a loop that holds both: this round missed B.
     if (Common && BB == Common->getHeader())
       return true;

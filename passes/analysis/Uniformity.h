@@ -49,6 +49,7 @@ private:
   llvm::LoopInfo &LI;
   llvm::DominatorTree &DT;
   llvm::DenseSet<const llvm::BasicBlock *> Syncs;   ///< synchronise the scope
+  llvm::DenseSet<const llvm::BasicBlock *> Named;   ///< counted barriers
   llvm::DenseSet<const llvm::BasicBlock *> AnySync; ///< any barrier or warp op
   llvm::DenseSet<const llvm::Value *> Divergent;
   llvm::DenseSet<const llvm::BasicBlock *> DivergentBranches;

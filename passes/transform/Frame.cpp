@@ -317,12 +317,61 @@ void FrameCode::emitParkAtStart(BasicBlock *BB) {
   B.CreateRetVoid();
 }
 
+/// Threads of the block that are still there are numbered anew: those that have returned
+/// take no share of the block's shared memory. Their safepoints say so: the others have
+/// stored their own before the barrier, in which they are counted.
+///
+///   here = barrier.red.popc(true)
+///   rank = here == threads ? thread : number of u < thread with safepoint[u] != DONE
+void FrameCode::countPresent(IRBuilder<> &B, Value *Group, Value *&Rank, Value *&Here) {
+  LLVMContext &C = B.getContext();
+  Type *I32 = B.getInt32Ty(), *I64 = B.getInt64Ty();
+  Value *Thread = linearThread(B);
+  CallInst *Count = callNamed(B, "llvm.nvvm.barrier.cta.red.popc.aligned.all", I32,
+                              {B.getInt32(0), B.getTrue()});
+  Count->setConvergent();
+  Here = Count;
+  BasicBlock *Pre = B.GetInsertBlock();
+  auto *Head = BasicBlock::Create(C, "rank.head", &F);
+  auto *Body = BasicBlock::Create(C, "rank.body", &F);
+  auto *Done = BasicBlock::Create(C, "rank.done", &F);
+  B.CreateCondBr(B.CreateICmpEQ(Here, threadCount(B)), Done, Head);
+
+  B.SetInsertPoint(Head);
+  PHINode *U = B.CreatePHI(I32, 2, "other"), *Before = B.CreatePHI(I32, 2, "before");
+  U->addIncoming(B.getInt32(0), Pre);
+  Before->addIncoming(B.getInt32(0), Pre);
+  B.CreateCondBr(B.CreateICmpULT(U, Thread), Body, Done);
+
+  B.SetInsertPoint(Body);
+  Value *At = B.CreateAdd(Group, B.CreateMul(B.CreateZExt(U, I64), B.getInt64(4)));
+  Value *Id = B.CreateAlignedLoad(I32, global(B, At), Align(4), /*isVolatile=*/true);
+  Value *There = B.CreateICmpNE(Id, B.getInt32(HETCKPT_SP_DONE));
+  U->addIncoming(B.CreateAdd(U, B.getInt32(1)), Body);
+  Before->addIncoming(B.CreateAdd(Before, B.CreateZExt(There, I32)), Body);
+  B.CreateBr(Head);
+
+  B.SetInsertPoint(Done);
+  PHINode *Phi = B.CreatePHI(I32, 2, "rank");
+  Phi->addIncoming(Thread, Pre);
+  Phi->addIncoming(Before, Head);
+  Rank = Phi;
+}
+
 void FrameCode::copyShared(IRBuilder<> &B, Value *Group, bool Save) {
+  if (!K.Shared && !K.DynamicShared)
+    return;
   // for (i = thread; i < words; i += threads) one word, in each of two areas
   uint64_t Padded = alignTo(K.SharedBytes, 16);
   Type *I32 = B.getInt32Ty(), *I64 = B.getInt64Ty();
   LLVMContext &C = B.getContext();
-  Value *Threads = threadCount(B), *Thread = linearThread(B);
+  Value *Threads, *Thread;
+  if (Save) {
+    countPresent(B, Group, Thread, Threads);
+  } else {
+    Threads = threadCount(B);
+    Thread = linearThread(B);
+  }
   // Class 0 stands behind all slots; pad to 16.
   Value *Area = B.CreateAdd(areaOffset(B, 0), B.getInt64(15));
   Area = B.CreateAdd(Group, B.CreateAnd(Area, B.getInt64(~uint64_t(15))));

@@ -61,6 +61,8 @@ private:
   void copyPrivate(llvm::IRBuilder<> &B, llvm::Value *Group, const LivePrivate &P,
                    llvm::AllocaInst *Object, bool Save);
   void copyShared(llvm::IRBuilder<> &B, llvm::Value *Group, bool Save);
+  void countPresent(llvm::IRBuilder<> &B, llvm::Value *Group, llvm::Value *&Rank,
+                    llvm::Value *&Here);
   llvm::Value *global(llvm::IRBuilder<> &B, llvm::Value *Address);
 
   Kernel &K;
