@@ -9,7 +9,6 @@
 #include "transform/Prepare.h"
 #include "transform/Variants.h"
 #include "llvm/Analysis/OptimizationRemarkEmitter.h"
-#include "llvm/IR/DebugInfo.h"
 #include "llvm/IR/Module.h"
 
 using namespace llvm;
@@ -50,32 +49,6 @@ std::vector<Kernel> instrumentModule(Module &M) {
              << " cannot pause inside: " << K.Reason);
   }
   return Kernels;
-}
-
-/// Names of variables have gone into the state map by now. What is left for the assembler
-/// are lines, in the form that clang gives them for optimised code: with more than that
-/// the assembler refuses to optimise.
-static void keepLinesOnly(Module &M) {
-  if (none_of(M.debug_compile_units(), [](const DICompileUnit *Unit) {
-        return Unit->getEmissionKind() == DICompileUnit::FullDebug;
-      }))
-    return;
-  stripNonLineTableDebugInfo(M);
-  DebugInfoFinder Finder;
-  Finder.processModule(M);
-  NamedMDNode *Units = M.getNamedMetadata("llvm.dbg.cu");
-  for (unsigned I = 0; I < Units->getNumOperands(); ++I) {
-    auto *Old = cast<DICompileUnit>(Units->getOperand(I));
-    auto *New = DICompileUnit::getDistinct(
-        M.getContext(), Old->getSourceLanguage(), Old->getFile(), Old->getProducer(),
-        Old->isOptimized(), "", 0, "", DICompileUnit::DebugDirectivesOnly, nullptr,
-        nullptr, nullptr, nullptr, nullptr, 0, false, false,
-        DICompileUnit::DebugNameTableKind::None, false, "", "");
-    for (DISubprogram *S : Finder.subprograms())
-      if (S->getUnit() == Old)
-        S->replaceUnit(New);
-    Units->setOperand(I, New);
-  }
 }
 
 PreservedAnalyses HetckptPass::run(Module &M, ModuleAnalysisManager &) {

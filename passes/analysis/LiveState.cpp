@@ -229,19 +229,38 @@ private:
 
 } // namespace
 
-static std::string sourceName(Value *V) {
+/// The variable that V itself is the value of.
+static std::string ownName(Value *V) {
   SmallVector<DbgVariableRecord *, 4> Records;
-  findDbgValues(V, Records);
+  if (isa<AllocaInst>(V))
+    findDbgUsers(V, Records);
+  else
+    findDbgValues(V, Records);
   for (DbgVariableRecord *R : Records)
-    if (R->getVariable() && !R->getExpression()->isComplex() &&
-        !R->hasArgList())
+    if (R->getVariable() && !R->hasArgList() &&
+        (isa<AllocaInst>(V) || !R->getExpression()->isComplex()))
       return R->getVariable()->getName().str();
-  if (auto *A = dyn_cast<AllocaInst>(V)) {
-    Records.clear();
-    findDbgUsers(A, Records);
-    for (DbgVariableRecord *R : Records)
-      if (R->getVariable())
-        return R->getVariable()->getName().str();
+  return "";
+}
+
+/// The source variable behind V. Loops carry a variable through phis, and debug
+/// records name only some of them: those next to V speak for it, nearest first.
+static std::string sourceName(Value *V) {
+  SmallVector<Value *, 8> Work{V};
+  SmallPtrSet<Value *, 8> Seen;
+  for (unsigned I = 0; I < Work.size() && I < 16; ++I) {
+    Value *At = Work[I];
+    if (!Seen.insert(At).second)
+      continue;
+    if (std::string Name = ownName(At); !Name.empty())
+      return Name;
+    for (User *U : At->users())
+      if (isa<PHINode>(U))
+        Work.push_back(U);
+    if (auto *Phi = dyn_cast<PHINode>(At))
+      for (Value *In : Phi->incoming_values())
+        if (isa<Instruction>(In))
+          Work.push_back(In);
   }
   return "";
 }

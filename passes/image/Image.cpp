@@ -6,6 +6,7 @@
 #include "image/Variables.h"
 #include "llvm/Bitcode/BitcodeWriter.h"
 #include "llvm/IR/Constants.h"
+#include "llvm/IR/DebugInfo.h"
 #include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/Module.h"
 #include "llvm/IR/Verifier.h"
@@ -49,6 +50,8 @@ void embedImage(Module &M, const std::vector<Kernel> &Kernels,
   std::unique_ptr<Module> Portable = CloneModule(M);
   declareVariables(*Portable, Variables);
   raiseModule(*Portable);
+  // The state map has the names; lines are for messages.
+  stripNonLineTableDebugInfo(*Portable);
   SmallVector<char, 0> Bitcode;
   raw_svector_ostream OS(Bitcode);
   WriteBitcodeToFile(*Portable, OS);

@@ -426,7 +426,10 @@ Error Flattener::cloneBody(llvm::Function &F) {
     Value *R;
     if (isa<PtrToIntInst>(I)) {
       Type *I64 = B.getInt64Ty();
-      R = B.CreateSub(B.CreatePtrToInt(I->getOperand(0), I64), B.CreatePtrToInt(Base, I64));
+      // Not the builder's: it would fold the cast of a variable into a constant, and those
+      // cannot be bound to the block's memory.
+      Value *Whole = B.Insert(new PtrToIntInst(I->getOperand(0), I64));
+      R = B.CreateSub(Whole, B.CreatePtrToInt(Base, I64));
       R = B.CreateZExtOrTrunc(R, I->getType());
     } else {
       R = B.CreateGEP(B.getInt8Ty(), Base, B.CreateZExtOrTrunc(I->getOperand(0), B.getInt64Ty()));

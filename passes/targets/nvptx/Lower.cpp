@@ -24,6 +24,7 @@
 #include "transform/Frame.h"
 #include "llvm/Analysis/LoopInfo.h"
 #include "llvm/IR/Dominators.h"
+#include "llvm/IR/DebugInfo.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/ReplaceConstant.h"
@@ -204,6 +205,36 @@ void redirectVariables(Module &M, const VariableBlock &Variables) {
         }
     }
   }
+}
+
+void reduceDebugInfo(Module &M) {
+  bool Full = false;
+  for (DICompileUnit *CU : M.debug_compile_units())
+    Full |= CU->getEmissionKind() == DICompileUnit::FullDebug;
+  for (Function &F : M)
+    if (F.hasOptNone())
+      return; // compiled for the debugger
+  if (!Full)
+    return;
+  stripNonLineTableDebugInfo(M);
+  LLVMContext &C = M.getContext();
+  DenseMap<DICompileUnit *, DICompileUnit *> Units;
+  SmallVector<DICompileUnit *, 2> Old(M.debug_compile_units());
+  for (DICompileUnit *CU : Old)
+    Units[CU] = DICompileUnit::getDistinct(
+        C, CU->getSourceLanguage(), CU->getFile(), CU->getProducer(), CU->isOptimized(),
+        "", 0, "", DICompileUnit::DebugDirectivesOnly, nullptr, nullptr, nullptr, nullptr,
+        nullptr, 0, CU->getSplitDebugInlining(), false, CU->getNameTableKind(), false,
+        "", "");
+  DebugInfoFinder Finder;
+  Finder.processModule(M);
+  for (DISubprogram *SP : Finder.subprograms())
+    if (DICompileUnit *New = Units.lookup(SP->getUnit()))
+      SP->replaceUnit(New);
+  NamedMDNode *List = M.getOrInsertNamedMetadata("llvm.dbg.cu");
+  List->clearOperands();
+  for (DICompileUnit *CU : Old)
+    List->addOperand(Units[CU]);
 }
 
 void lowerForNvptx(Module &M) {

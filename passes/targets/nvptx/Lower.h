@@ -15,6 +15,11 @@ namespace hetckpt {
 /// layOutVariables. __constant__ variables keep their constant bank.
 void redirectVariables(llvm::Module &M, const VariableBlock &Variables);
 
+/// Leaves of the debug information of optimised code what clang itself leaves there:
+/// lines. Descriptions of variables served the state map; in PTX they would ask the
+/// assembler for unoptimised code.
+void reduceDebugInfo(llvm::Module &M);
+
 /// Replaces the vocabulary that the pass itself put into a native NVPTX module by
 /// NVVM intrinsics.
 void lowerForNvptx(llvm::Module &M);
