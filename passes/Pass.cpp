@@ -63,7 +63,7 @@ PreservedAnalyses HetckptPass::run(Module &M, ModuleAnalysisManager &) {
   pinMultiplications(M);
   redirectVariables(M, Variables);
   lowerForNvptx(M);
-  keepLinesOnly(M);
+  reduceDebugInfo(M);
   return PreservedAnalyses::none();
 }
 
