@@ -343,10 +343,13 @@ void machine_block(const struct machine_launch *launch, uint64_t h)
 			broken("a slice outside the grid");
 		block = x + record->grid[0] * (y + record->grid[1] * z);
 	}
-	if (flag(record, block, HETCKPT_FLAG_ENTRY) == HETCKPT_FLAG_PAUSE)
+	if (flag(record, block, HETCKPT_FLAG_ENTRY) == HETCKPT_FLAG_PAUSE) {
+		/* Turning a block away takes time too: others see the flag fall meanwhile. */
 		atomic_fetch_or((_Atomic uint32_t *)(uintptr_t)record->unstarted + block / 32, 1u << block % 32);
-	else
+		usleep(20);
+	} else {
 		run_block(launch, record, block, record->grid[0] * record->grid[1] * record->grid[2], group);
+	}
 	atomic_fetch_sub(&machine_inside, 1);
 }
 

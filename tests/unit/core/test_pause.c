@@ -278,6 +278,45 @@ static void unpausable(void **state)
 	rig_free(rig);
 }
 
+/* Pauses that are given up while blocks are parking, one after the other: the next raise must
+   not meet blocks that the last one has half parked. */
+static void given_up(void **state)
+{
+	struct hetckpt_pause_report report;
+	struct hetckpt_error error = {0};
+	uint64_t random = test_seed();
+	struct rig *rig;
+	struct job held, slow, j;
+
+	(void)state;
+	fake.resident = 6;
+	rig = rig_make(&fake_backend);
+	held = job_make(rig, "held", 1, 1, 1, 1, 1, 0);
+	slow = job_make(rig, "mix", 60, 1, 1, 100, 200, 2);
+	j = job_make(rig, "uneven", 300, 1, 1, 8, 2000, 1);
+	for (uint32_t s = 1; s <= 3; s++)
+		rig_stream(rig, s, HETCKPT_STREAM_NON_BLOCKING);
+	held.stream = 1;
+	slow.stream = 2;
+	j.stream = 3;
+	rig_sync(rig);
+	atomic_store(&machine_hold, 1);
+	job_launch(rig, &held);
+	wait_inside();
+	job_launch(rig, &slow);
+	job_launch(rig, &j);
+	for (int i = 0; i < 300; i++) {
+		assert_int_equal(hetckpt_core_pause(rig->core, i % 3, &report, &error), -ETIMEDOUT);
+		usleep((useconds_t)(test_random(&random) % 200));
+	}
+	atomic_store(&machine_hold, 0);
+	rig_sync(rig);
+	job_check(&held);
+	job_check(&slow);
+	job_check(&j);
+	rig_free(rig);
+}
+
 /* Resume, pause again at once, many times: few blocks get to move, none is lost. */
 static void hasty(void **state)
 {
@@ -454,6 +493,7 @@ int main(void)
 		cmocka_unit_test_setup(waiting_needs_room, setup),
 		cmocka_unit_test_setup(too_small_for_waiting, setup),
 		cmocka_unit_test_setup(unpausable, setup),
+		cmocka_unit_test_setup(given_up, setup),
 		cmocka_unit_test_setup(hasty, setup),
 		cmocka_unit_test_setup(slices, setup),
 		cmocka_unit_test_setup(learned, setup),
