@@ -110,7 +110,7 @@ static void time_launches(struct gpu *g)
 {
 	enum { COUNT = 1000 };
 	struct test_module m;
-	struct hetckpt_module *module = load_kernels(g, &m, g->base);
+	struct hetckpt_module *module = load_kernels(g, &m, 0);
 	struct hetckpt_kernel *fill = kernel_of(g, module, "fill");
 	struct fill_params params = {g->base + MIB, 32, 0};
 	uint64_t begin;

@@ -220,10 +220,11 @@ struct hetckpt_module *load_kernels(struct gpu *g, struct test_module *m, uint64
 	uint64_t pointer = block + BLOCK_COUNTER, begin;
 	struct hetckpt_module *module = NULL;
 
-	test_module_make(m, 75);
+	test_module_make(m, 75, block != 0);
 	m->source.variables = block;
 	memcpy((char *)contents + BLOCK_POINTER, &pointer, sizeof pointer);
-	put(g, g->queue, block, contents, sizeof contents);
+	if (block)
+		put(g, g->queue, block, contents, sizeof contents);
 	finish(g, g->queue);
 	begin = now_ns();
 	must(g, g->ops->module_load(g->device, &m->source, &module, &g->error), "load the module");

@@ -58,7 +58,7 @@ int launch(struct gpu *g, struct hetckpt_queue *queue, struct hetckpt_kernel *ke
            unsigned threads, uint32_t dynamic_shared, uint32_t flags, const void *params, uint32_t param_bytes);
 struct hetckpt_kernel *kernel_of(struct gpu *g, struct hetckpt_module *module, const char *name);
 
-/* The test module, loaded, with its block of variables at block. */
+/* The test module, loaded, with its block of variables at block; 0: without variables. */
 struct hetckpt_module *load_kernels(struct gpu *g, struct test_module *m, uint64_t block);
 
 struct spin_params { uint64_t word, out, limit_ns; };

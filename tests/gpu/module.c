@@ -23,24 +23,31 @@ extern const char kernels_text[], kernels_end[];
 #define P8(offset) "{\"offset\":" offset ",\"bytes\":8,\"align\":8}"
 #define P4(offset) "{\"offset\":" offset ",\"bytes\":4,\"align\":4}"
 
+#define HEAD "{\"abi\":1,\"module\":\"kernels.ptx\","
+#define PLAIN_KERNELS \
+	KERNEL("fill", "16", P8("0") "," P4("8") "," P4("12")) "," \
+	KERNEL("spin", "24", P8("0") "," P8("8") "," P8("16")) "," \
+	KERNEL("nap", "20", P8("0") "," P8("8") "," P4("16")) "," \
+	KERNEL("wild", "8", P8("0")) "," \
+	KERNEL("dynamic", "12", P8("0") "," P4("8")) "," \
+	KERNEL("meet", "28", P8("0") "," P8("8") "," P8("16") "," P4("24"))
+
 static const char map_text[] =
-	"{\"abi\":1,\"module\":\"kernels.ptx\",\"variables\":["
+	HEAD "\"variables\":["
 	"{\"name\":\"table\",\"offset\":0,\"bytes\":16,\"align\":4,\"constant\":true},"
 	"{\"name\":\"pointer\",\"offset\":16,\"bytes\":8,\"align\":8,\"constant\":true},"
 	"{\"name\":\"counter\",\"offset\":24,\"bytes\":4,\"align\":4,\"constant\":false}],"
 	"\"variable_bytes\":32,\"relocations\":[{\"offset\":16,\"target\":\"counter\",\"addend\":0}],\"kernels\":["
-	KERNEL("fill", "16", P8("0") "," P4("8") "," P4("12")) ","
-	KERNEL("spin", "24", P8("0") "," P8("8") "," P8("16")) ","
-	KERNEL("nap", "20", P8("0") "," P8("8") "," P4("16")) ","
-	KERNEL("wild", "8", P8("0")) ","
-	KERNEL("dynamic", "12", P8("0") "," P4("8")) ","
-	KERNEL("meet", "28", P8("0") "," P8("8") "," P8("16") "," P4("24")) ","
+	PLAIN_KERNELS ","
 	KERNEL("count_native", "8", P8("0")) ","
 	"{\"name\":\"count\",\"signature\":\"count\",\"scope\":\"thread\",\"pausable\":true,\"reason\":null,"
 	"\"waits\":false,\"params\":[" P8("0") "],\"param_bytes\":8,\"static_shared\":0,\"shared_align\":16,"
 	"\"dynamic_shared\":false,\"shared_variables\":[],\"max_threads\":0,\"polls\":false,"
 	"\"slots\":{\"8\":0,\"4\":0,\"2\":0,\"1\":0},\"frame_bytes\":0,\"safepoints\":[],"
 	"\"hash\":\"00112233445566778899aabbccddeeff\"}]}";
+
+static const char plain_text[] =
+	HEAD "\"variables\":[],\"variable_bytes\":0,\"relocations\":[],\"kernels\":[" PLAIN_KERNELS "]}";
 
 static const uint32_t initial[BLOCK_BYTES / 4] = {1, 2, 3, 4, 0, 0, 100, 0};
 
@@ -82,20 +89,21 @@ static void make_fatbin(struct test_module *m, const unsigned char *image, size_
 	free(text);
 }
 
-void test_module_make(struct test_module *m, unsigned arch)
+void test_module_make(struct test_module *m, unsigned arch, bool variables)
 {
+	const char *text = variables ? map_text : plain_text;
 	char why[HETCKPT_STATEMAP_ERROR];
 	size_t bytes;
 
 	memset(m, 0, sizeof *m);
-	m->image = make_image(map_text, "", 0, initial, sizeof initial, &bytes);
-	if (hetckpt_map_parse(map_text, strlen(map_text), &m->map, why, sizeof why))
+	m->image = make_image(text, "", 0, initial, variables ? sizeof initial : 0, &bytes);
+	if (hetckpt_map_parse(text, strlen(text), &m->map, why, sizeof why))
 		stop(why);
 	make_fatbin(m, m->image, bytes, arch);
 	m->source.image = m->image;
 	m->source.image_bytes = bytes;
 	m->source.map = m->map;
-	m->source.variable_bytes = BLOCK_BYTES;
+	m->source.variable_bytes = m->map->variable_bytes;
 }
 
 void test_module_estrange(struct test_module *m)

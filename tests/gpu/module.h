@@ -3,6 +3,8 @@
 #ifndef HETCKPT_TESTS_GPU_MODULE_H
 #define HETCKPT_TESTS_GPU_MODULE_H
 
+#include <stdbool.h>
+
 #include "runtime/backends/backend.h"
 #include "runtime/statemap/statemap.h"
 
@@ -18,8 +20,9 @@ struct test_module {
 	struct hetckpt_module_source source; /* variables: to be set */
 };
 
-/* Ends the program if it cannot. arch: what the PTX says that it is for (75), or more. */
-void test_module_make(struct test_module *m, unsigned arch);
+/* Ends the program if it cannot. arch: what the PTX says that it is for (75), or more.
+   Without variables there are no kernels that count either. */
+void test_module_make(struct test_module *m, unsigned arch, bool variables);
 /* The same image, but the fat binary has code of another one. */
 void test_module_estrange(struct test_module *m);
 void test_module_free(struct test_module *m);

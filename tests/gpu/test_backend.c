@@ -262,7 +262,7 @@ static void test_bad_modules(struct gpu *g)
 	struct hetckpt_module *module;
 	struct test_module m;
 
-	test_module_make(&m, 990);
+	test_module_make(&m, 990, true);
 	m.source.variables = g->base;
 	check_rc(g, g->ops->module_load(g->device, &m.source, &module, &g->error), -ENOTSUP, "code for later GPUs is refused");
 	note("%s", g->error.text);
@@ -366,10 +366,11 @@ static struct counted count(struct gpu *g, struct hetckpt_queue *queue, struct h
 	return result;
 }
 
-static void test_variables(struct gpu *g, struct hetckpt_module *module, uint64_t block, uint64_t out)
+static void test_variables(struct gpu *g, struct hetckpt_module *module, struct hetckpt_module *plain, uint64_t block,
+                           uint64_t out)
 {
 	struct hetckpt_kernel *by_run = kernel_of(g, module, "count"), *native = kernel_of(g, module, "count_native");
-	struct hetckpt_kernel *nap = kernel_of(g, module, "nap");
+	struct hetckpt_kernel *nap = kernel_of(g, plain, "nap");
 	struct nap_params sleep = {out + 64, 20000000, 1};
 	struct hetckpt_queue *second;
 	struct hetckpt_marker *marker;
@@ -426,15 +427,16 @@ static void test_variables(struct gpu *g, struct hetckpt_module *module, uint64_
 static void test_modules(struct gpu *g)
 {
 	uint64_t block = g->base + 8 * MIB, out = g->base;
-	struct hetckpt_module *module, *again;
-	struct test_module m, m2;
+	struct hetckpt_module *module, *again, *plain;
+	struct test_module m, m2, m3;
 
 	must(g, map(g, 0, 16 * MIB), "map");
 	test_bad_modules(g);
 	module = load_kernels(g, &m, block);
 	test_launches(g, module, out);
-	test_together(g, module, out);
-	test_variables(g, module, block, out);
+	plain = load_kernels(g, &m3, 0);
+	test_together(g, plain, out);
+	test_variables(g, module, plain, block, out);
 	again = load_kernels(g, &m2, block + 256);
 	set_word(g, block + 256 + BLOCK_TABLE, 501);
 	check(count(g, g->queue, kernel_of(g, again, "count"), out).sum == 510, "two modules have their own variables");
@@ -442,8 +444,10 @@ static void test_modules(struct gpu *g)
 	g->ops->module_unload(g->device, module);
 	check(count(g, g->queue, kernel_of(g, again, "count"), out).sum == 510, "one is unloaded");
 	g->ops->module_unload(g->device, again);
+	g->ops->module_unload(g->device, plain);
 	test_module_free(&m);
 	test_module_free(&m2);
+	test_module_free(&m3);
 	must(g, unmap(g, 0, 16 * MIB), "unmap");
 }
 

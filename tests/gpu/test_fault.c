@@ -11,6 +11,7 @@ static void round_of(struct gpu *g, unsigned round)
 	struct hetckpt_kernel *wild, *fill;
 	struct hetckpt_module *module;
 	struct hetckpt_marker *before, *after, *later;
+	struct nap_params nap = {g->base + 4096, 50000000, 1};
 	struct fill_params params;
 	struct test_module m;
 	uint64_t stray = g->base + ARENA_BYTES / 2, when, begin;
@@ -19,7 +20,7 @@ static void round_of(struct gpu *g, unsigned round)
 
 	gpu_open(g);
 	must(g, g->ops->map(g->device, g->base, 8 * MIB, &g->error), "map");
-	module = load_kernels(g, &m, g->base + 4 * MIB);
+	module = load_kernels(g, &m, 0);
 	wild = kernel_of(g, module, "wild");
 	fill = kernel_of(g, module, "fill");
 	params = (struct fill_params){g->base, 1000, round};
@@ -28,6 +29,8 @@ static void round_of(struct gpu *g, unsigned round)
 	before = mark(g, g->queue);
 	must(g, g->ops->marker_wait(before, &when, &g->error), "marker_wait");
 	told = atomic_load(&g->completed);
+	/* Behind a nap, so that it happens when all this has been handed over. */
+	must(g, launch(g, g->queue, kernel_of(g, module, "nap"), 1, 1, 0, 0, &nap, NAP_BYTES), "launch");
 	must(g, launch(g, g->queue, wild, 1, 1, 0, 0, &stray, sizeof stray), "launch");
 	after = mark(g, g->queue);
 	begin = now_ns();

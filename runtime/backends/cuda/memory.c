@@ -158,7 +158,8 @@ static int add_pieces(struct hetckpt_device *device, uint64_t address, uint64_t 
 				return cuda_check(device, result, error, "cannot map %" PRIu64 " MiB at 0x%" PRIx64,
 				                  bytes >> 20, address);
 			return cuda_check(device, result, error,
-				"out of device memory: %" PRIu64 " MiB wanted, %zu of %zu MiB free", (end - address) >> 20,
+				"out of device memory: %" PRIu64 " MiB wanted, with %" PRIu64 " to go %zu of %zu MiB free",
+				(end - first) >> 20, (end - address) >> 20,
 				free_bytes >> 20, total >> 20);
 		}
 		memmove(memory->piece + at + 1, memory->piece + at, (memory->pieces - at) * sizeof piece);
