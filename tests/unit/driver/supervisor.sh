@@ -40,6 +40,7 @@ until_ok() {
 start() {
 	name=$1 device=$2
 	shift 2
+	rm -f "$dir/$name.out" # of an earlier one of this name
 	mkfifo "$dir/$name.in"
 	"$hetckpt" run --quiet --device "$device" --name "$name" "$@" -- "$app" wait \
 		<"$dir/$name.in" >"$dir/$name.out" 2>"$dir/$name.err" &
@@ -209,8 +210,8 @@ case_checkpoint() {
 	# an interrupted tool leaves no file and does not kill
 	start w slow:0
 	"$hetckpt" checkpoint w -o "$dir/w.hck" >/dev/null 2>&1 & tool=$!
-	sleep 0.7
-	is "busy" checkpoint "$(fact w operation)"
+	busy() { [ "$(fact w operation)" = checkpoint ]; }
+	until_ok busy
 	"$hetckpt" ps >"$dir/o"; has "ps while busy" "$dir/o" checkpoint
 	kill -INT $tool 2>/dev/null; kill -KILL $tool; wait $tool 2>/dev/null
 	"$hetckpt" resume w >"$dir/o"; is "resume waits" 0 $?
