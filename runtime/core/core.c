@@ -21,6 +21,15 @@ uint64_t hetckpt_core_now(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+/* ---- Lock -------------------------------------------------------------- */
+
+void hetckpt_core_enter(struct hetckpt_core *core)
+{
+	atomic_fetch_add(&core->guests, 1);
+	pthread_mutex_lock(&core->lock);
+	atomic_fetch_sub(&core->guests, 1);
+}
+
 /* ---- Bell -------------------------------------------------------------- */
 
 uint64_t hetckpt_core_bell(struct hetckpt_core *core)
@@ -237,6 +246,8 @@ void hetckpt_core_step(struct hetckpt_core *core, struct hetckpt_core_progress *
 	unsigned rounds = 0;
 
 	memset(progress, 0, sizeof *progress);
+	if (atomic_load(&core->guests))
+		nanosleep(&(struct timespec){0, 20000}, NULL);
 	pthread_mutex_lock(&core->lock);
 	do {
 		moved = hetckpt_executor_collect(core);
@@ -262,7 +273,7 @@ int hetckpt_core_module_add(struct hetckpt_core *core, uint64_t number, void *fa
 {
 	int rc;
 
-	pthread_mutex_lock(&core->lock);
+	hetckpt_core_enter(core);
 	rc = hetckpt_modules_add(&core->modules, number, fatbin, bytes, error);
 	pthread_mutex_unlock(&core->lock);
 	return rc;
@@ -273,7 +284,7 @@ int hetckpt_core_host_add(struct hetckpt_core *core, uint64_t address, uint64_t 
 {
 	int rc;
 
-	pthread_mutex_lock(&core->lock);
+	hetckpt_core_enter(core);
 	rc = hetckpt_host_map(core, address, bytes, fd, error);
 	pthread_mutex_unlock(&core->lock);
 	return rc;
@@ -286,7 +297,7 @@ int hetckpt_core_host_remove(struct hetckpt_core *core, uint64_t address,
 	struct hetckpt_host_buffer *buffer;
 	int rc = 0;
 
-	pthread_mutex_lock(&core->lock);
+	hetckpt_core_enter(core);
 	buffer = hetckpt_host_find(core, address, 1);
 	if (!buffer || buffer->address != address)
 		rc = hetckpt_error_set(error, -ENOENT, 0, "no page-locked buffer at 0x%llx",
@@ -311,14 +322,21 @@ int hetckpt_core_wait_idle(struct hetckpt_core *core, int timeout_ms, struct het
 {
 	uint64_t limit = hetckpt_core_now() + (uint64_t)(timeout_ms < 0 ? 0 : timeout_ms) * 1000000;
 	struct hetckpt_core_progress progress;
+	bool failed, idle;
 
 	for (;;) {
 		uint64_t bell = hetckpt_core_bell(core);
 
 		hetckpt_core_step(core, &progress);
-		if (core->failed)
-			return *error = core->failure, error->code;
-		if (hetckpt_core_idle(core))
+		pthread_mutex_lock(&core->lock);
+		failed = core->failed;
+		idle = !core->unfinished;
+		if (failed)
+			*error = core->failure;
+		pthread_mutex_unlock(&core->lock);
+		if (failed)
+			return error->code ? error->code : -EIO;
+		if (idle)
 			return 0;
 		if (timeout_ms >= 0 && hetckpt_core_now() >= limit)
 			return hetckpt_error_set(error, -ETIMEDOUT, 0, "the device is still busy after %d ms",

@@ -131,6 +131,7 @@ struct hetckpt_stress {
 
 struct hetckpt_core {
 	pthread_mutex_t lock;
+	_Atomic unsigned guests;             /* threads that want the lock besides the executor */
 	struct hetckpt_core_host host;
 	const struct hetckpt_backend *backend;
 	unsigned device_index, arena_index;
@@ -175,6 +176,9 @@ struct hetckpt_core {
 };
 
 /* core.c */
+/* Takes the lock for a request. The executor, which hardly ever lets go of it under load, makes
+   way: mutexes are not fair. */
+void hetckpt_core_enter(struct hetckpt_core *core);
 /* Loses the device: everything unfinished ends with the error. */
 void hetckpt_core_fail(struct hetckpt_core *core, const struct hetckpt_error *error);
 uint64_t hetckpt_core_bell(struct hetckpt_core *core);

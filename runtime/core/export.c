@@ -151,7 +151,7 @@ int hetckpt_core_export(struct hetckpt_core *core, const char *directory,
 	e.memory = json_array();
 	if (!e.piece || !e.memory)
 		rc = hetckpt_error_set(error, -ENOMEM, 0, "out of host memory");
-	pthread_mutex_lock(&core->lock);
+	hetckpt_core_enter(core);
 	if (!rc && core->failed) {
 		*error = core->failure;
 		rc = core->failure.code ? core->failure.code : -EIO;

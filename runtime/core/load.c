@@ -414,7 +414,7 @@ int hetckpt_core_load(struct hetckpt_core *core, int fd, bool detached, uint64_t
 	size_t count;
 	int rc;
 
-	pthread_mutex_lock(&core->lock);
+	hetckpt_core_enter(core);
 	hetckpt_arena_list(core->app.arena, &count);
 	if (count || core->unfinished || core->submitted)
 		rc = hetckpt_error_set(error, -EBUSY, 0, "a snapshot can only be loaded into a fresh worker");

@@ -123,7 +123,7 @@ int hetckpt_core_pause(struct hetckpt_core *core, int timeout_ms,
 	int rc = hetckpt_pause_raise(core, error);
 
 	*report = (struct hetckpt_pause_report){0};
-	pthread_mutex_lock(&core->lock);
+	hetckpt_core_enter(core);
 	/* Somebody may have resumed between the raise and the lock. */
 	if (!rc)
 		rc = hetckpt_pause_raise(core, error);
@@ -155,7 +155,7 @@ int hetckpt_core_pause(struct hetckpt_core *core, int timeout_ms,
 		   is being paused only when asked to. */
 		pthread_mutex_unlock(&core->lock);
 		hetckpt_core_bell_wait(core, bell, core->backend->flags & HETCKPT_BACKEND_NOTIFIES ? 500 : 10);
-		pthread_mutex_lock(&core->lock);
+		hetckpt_core_enter(core);
 	}
 	core->pausers--;
 	still = hetckpt_core_now();
@@ -186,7 +186,7 @@ int hetckpt_core_resume(struct hetckpt_core *core, struct hetckpt_error *error)
 {
 	int rc;
 
-	pthread_mutex_lock(&core->lock);
+	hetckpt_core_enter(core);
 	if (core->failed) {
 		if (error)
 			*error = core->failure;
@@ -205,7 +205,7 @@ bool hetckpt_core_paused(struct hetckpt_core *core)
 {
 	bool paused;
 
-	pthread_mutex_lock(&core->lock);
+	hetckpt_core_enter(core);
 	paused = core->state == HETCKPT_CORE_PAUSED;
 	pthread_mutex_unlock(&core->lock);
 	return paused;

@@ -513,7 +513,7 @@ int hetckpt_core_save(struct hetckpt_core *core, int fd, const struct hetckpt_sa
 {
 	int rc;
 
-	pthread_mutex_lock(&core->lock);
+	hetckpt_core_enter(core);
 	if (core->failed) {
 		*error = core->failure;
 		rc = core->failure.code ? core->failure.code : -EIO;

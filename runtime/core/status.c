@@ -197,7 +197,7 @@ json_t *hetckpt_core_status(struct hetckpt_core *core, bool detail)
 	json_t *status;
 	char device[64];
 
-	pthread_mutex_lock(&core->lock);
+	hetckpt_core_enter(core);
 	snprintf(device, sizeof device, "%s:%u", core->backend->name, core->device_index);
 	status = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I}", "device", device,
 		"device_name", core->dev.facts.name, "state", state_name(core),

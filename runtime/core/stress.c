@@ -66,7 +66,7 @@ int hetckpt_core_stress(struct hetckpt_core *core, const char *mode, uint64_t se
 	rc = hetckpt_core_pause(core, -1, &report, error);
 	if (rc)
 		return rc;
-	pthread_mutex_lock(&core->lock);
+	hetckpt_core_enter(core);
 	core->stress.mode = chosen;
 	core->stress.seed = seed;
 	core->stress.random = seed * 2 + 1;
@@ -188,7 +188,7 @@ unsigned hetckpt_stress_sleep(struct hetckpt_core *core)
 
 void hetckpt_core_coverage_write(struct hetckpt_core *core)
 {
-	pthread_mutex_lock(&core->lock);
+	hetckpt_core_enter(core);
 	hetckpt_coverage_append(&core->coverage);
 	pthread_mutex_unlock(&core->lock);
 }
