@@ -44,35 +44,13 @@ class MustInline {
 public:
   explicit MustInline(Module &M) {
     CallGraph CG(M);
-    for (auto I = scc_begin(&CG); !I.isAtEnd(); ++I) {
-      bool Waits = false, Ends = false;
-      for (CallGraphNode *N : *I) {
-        llvm::Function *F = N->getFunction();
-        if (!F || F->isDeclaration())
-          continue;
-        for (Instruction &Inst : instructions(*F)) {
-          StringRef Name = calleeName(Inst);
-          Waits |= isWait(Name) || Name == "__hetckpt_exit";
-          Ends |= isEnd(Name);
-          if (auto *Call = dyn_cast<CallInst>(&Inst))
-            if (llvm::Function *C = Call->getCalledFunction()) {
-              Waits |= Waiting.contains(C);
-              Ends |= Ending.contains(C);
-            }
-        }
-      }
-      for (CallGraphNode *N : *I) {
-        llvm::Function *F = N->getFunction();
-        if (!F || F->isDeclaration())
-          continue;
-        if (Waits)
-          Waiting.insert(F);
-        if (Ends)
-          Ending.insert(F);
-        if (I.hasCycle())
-          Recursive.insert(F);
-      }
-    }
+    SmallPtrSet<const CallGraphNode *, 32> Seen;
+    // From every function: none is visible from outside, so no single root reaches all.
+    for (llvm::Function &Root : M)
+      if (!Root.isDeclaration())
+        for (auto I = scc_begin(CG[&Root]); !I.isAtEnd(); ++I)
+          if (Seen.insert(I->front()).second)
+            look(*I, I.hasCycle());
   }
 
   Error inlineInto(llvm::Function &F) {
@@ -88,7 +66,7 @@ public:
         llvm::Function *C = Call->getCalledFunction();
         if (Recursive.contains(C)) {
           if (Waiting.contains(C))
-            return fail(ENOTSUP, "kernel " + F.getName() + " calls " + C->getName() +
+            return fail(ENOTSUP, "kernel " + F.getName().drop_back(strlen(".thread")) + " calls " + C->getName() +
                                      ", which is recursive and waits for other threads");
           continue;
         }
@@ -106,6 +84,37 @@ public:
   bool waits(const llvm::Function *F) const { return Waiting.contains(F); }
 
 private:
+  /// Functions that call each other; those that they call have been looked at.
+  void look(ArrayRef<CallGraphNode *> Component, bool Cycle) {
+    bool Waits = false, Ends = false;
+    for (CallGraphNode *N : Component) {
+      llvm::Function *F = N->getFunction();
+      if (!F || F->isDeclaration())
+        continue;
+      for (Instruction &Inst : instructions(*F)) {
+        StringRef Name = calleeName(Inst);
+        Waits |= isWait(Name) || Name == "__hetckpt_exit";
+        Ends |= isEnd(Name);
+        if (auto *Call = dyn_cast<CallInst>(&Inst))
+          if (llvm::Function *C = Call->getCalledFunction()) {
+            Waits |= Waiting.contains(C);
+            Ends |= Ending.contains(C);
+          }
+      }
+    }
+    for (CallGraphNode *N : Component) {
+      llvm::Function *F = N->getFunction();
+      if (!F || F->isDeclaration())
+        continue;
+      if (Waits)
+        Waiting.insert(F);
+      if (Ends)
+        Ending.insert(F);
+      if (Cycle)
+        Recursive.insert(F);
+    }
+  }
+
   SmallPtrSet<const llvm::Function *, 16> Waiting, Ending, Recursive;
 };
 

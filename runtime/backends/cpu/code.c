@@ -3,6 +3,7 @@
  * Where a module's code comes from. What was translated ahead of time and lies in the fat
  * binary is taken if it uses all of this machine; else code is made for exactly this
  * machine, if the translator and LLVM are installed; else the best from the fat binary.
+ * HETCKPT_CPU_TARGET ("cpu:x86-64-v3") has code made for another machine, for tests.
  */
 #include "cpu.h"
 
@@ -146,6 +147,7 @@ int cpu_code_load(const struct hetckpt_module_source *source, void **library,
 	char why[HETCKPT_TRANSLATE_ERROR] = "";
 	struct hetckpt_fatbin_aot aot = {0};
 	translate_fn *translate;
+	const char *target = getenv("HETCKPT_CPU_TARGET");
 	bool full;
 	void *output;
 	size_t bytes;
@@ -155,7 +157,9 @@ int cpu_code_load(const struct hetckpt_module_source *source, void **library,
 	(void)dlopen("libm.so.6", RTLD_NOW | RTLD_GLOBAL);
 	if (ahead && ahead != -ENOENT)
 		return ahead;
-	if (!ahead && full)
+	if (target && *target)
+		request.target = target;
+	else if (!ahead && full)
 		return load(aot.code, aot.bytes, library, code, error);
 	translate = find_translator(why, sizeof why);
 	rc = translate ? translate(&request, &output, &bytes, why, sizeof why) : -ENOTSUP;

@@ -165,7 +165,7 @@ void cpu_launch_fail(struct cpu_launch *launch, uint32_t cuda, const char *forma
 
 /*
  * Faults. Between guard and unguard, a fault of the calling thread makes the
- * sigsetjmp on guard->env return the signal's number. Installing is once a process;
+ * sigsetjmp on guard->env return the signal's number;
  * faults of threads that are not guarded go to the handlers that were there before.
  */
 struct cpu_guard {

@@ -16,8 +16,6 @@ static const int guarded[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
 
 static struct sigaction before[GUARDED];
 static _Thread_local struct cpu_guard *volatile current;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static int install_result;
 
 static void handle(int number, siginfo_t *info, void *context)
 {
@@ -50,25 +48,30 @@ static void handle(int number, siginfo_t *info, void *context)
 	}
 }
 
-static void install(void)
+/* Each device that is opened makes sure: others may have set handlers since. */
+int cpu_fault_install(void)
 {
-	struct sigaction action;
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	struct sigaction action, now;
+	int rc = 0;
 
 	memset(&action, 0, sizeof action);
 	action.sa_sigaction = handle;
 	/* NODEFER: the jump leaves the handler without restoring the mask. */
 	action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
-	for (size_t i = 0; i < GUARDED; i++)
-		if (sigaction(guarded[i], &action, &before[i]))
-			install_result = -errno;
-	if (sigaction(CPU_SIGNAL_STOP, &action, NULL))
-		install_result = -errno;
-}
-
-int cpu_fault_install(void)
-{
-	pthread_once(&once, install);
-	return install_result;
+	pthread_mutex_lock(&lock);
+	for (size_t i = 0; i < GUARDED && !rc; i++) {
+		if (sigaction(guarded[i], NULL, &now))
+			rc = -errno;
+		else if (now.sa_flags & SA_SIGINFO && now.sa_sigaction == handle)
+			continue;
+		else if (sigaction(guarded[i], &action, &before[i]))
+			rc = -errno;
+	}
+	if (!rc && sigaction(CPU_SIGNAL_STOP, &action, NULL))
+		rc = -errno;
+	pthread_mutex_unlock(&lock);
+	return rc;
 }
 
 int cpu_fault_thread(struct cpu_guard *guard, char *stack, size_t bytes)

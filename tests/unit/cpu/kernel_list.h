@@ -17,6 +17,7 @@ static const struct harness_kernel kernels[] = {
 	{.name = "matmul", .params = "pppi", .static_shared = 2048},
 	{.name = "block_sum", .params = "ppi"},
 	{.name = "private_arrays", .params = "pi", .static_shared = 1024},
+	{.name = "calls", .params = "pi"},
 	{.name = "barrier_kinds", .params = "p"},
 	{.name = "pipeline", .params = "pi", .static_shared = 260},
 	{.name = "reduce", .params = "ppi", .static_shared = 128},

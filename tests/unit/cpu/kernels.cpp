@@ -154,6 +154,25 @@ KERNEL private_arrays(int *out, int rounds) {
   out[global_tid()] = sum + (int)(p - own);
 }
 
+// Functions that wait, called from two places, one in a loop; another one that ends.
+static __attribute__((noinline)) u32 rotate(u32 v, int by) {
+  v = shfl_idx(FULL, v, laneid() + by, CLAMP_DOWN);
+  barrier(0, 0);
+  return v;
+}
+static __attribute__((noinline)) void leave(int t) {
+  if (t == 7)
+    exit();
+}
+KERNEL calls(u32 *out, int rounds) {
+  u32 v = tid_x();
+  for (int r = 0; r < rounds; r++)
+    v = rotate(v, r) * 3 + 1;
+  v ^= rotate(v, 5);
+  leave(tid_x());
+  out[tid_x()] = v;
+}
+
 // Reductions of a barrier, and barriers that different threads reach at different places.
 KERNEL barrier_kinds(u32 *out) {
   int t = tid_x();

@@ -372,6 +372,27 @@ static void test_private_arrays(void **state)
 	}
 }
 
+static void test_calls(void **state)
+{
+	struct { uint32_t *out; int rounds; } p = {harness_alloc(&h, 4 * 64), 6};
+	uint32_t v[64], next[64];
+
+	(void)state;
+	run("calls", 1, 64, &p, sizeof p);
+	for (uint32_t i = 0; i < 64; i++)
+		v[i] = i;
+	for (uint32_t r = 0; r <= 6; r++) {
+		uint32_t by = r < 6 ? r : 5;
+
+		for (uint32_t i = 0; i < 64; i++)
+			next[i] = v[(i & 32) | ((i + by) & 31)];
+		for (uint32_t i = 0; i < 64; i++)
+			v[i] = r < 6 ? next[i] * 3 + 1 : v[i] ^ next[i];
+	}
+	for (uint32_t i = 0; i < 64; i++)
+		assert_int_equal(p.out[i], i == 7 ? 0 : v[i]);
+}
+
 static void test_barrier_kinds(void **state)
 {
 	uint32_t *out = harness_alloc(&h, 16 * 1024);
@@ -542,6 +563,7 @@ int main(void)
 		cmocka_unit_test(test_recursion),     cmocka_unit_test(test_half_fma),
 		cmocka_unit_test(test_matmul),        cmocka_unit_test(test_block_sum),
 		cmocka_unit_test(test_private_arrays), cmocka_unit_test(test_barrier_kinds),
+		cmocka_unit_test(test_calls),
 		cmocka_unit_test(test_pipeline),      cmocka_unit_test(test_reduce),
 		cmocka_unit_test(test_warp_kinds),    cmocka_unit_test(test_grid_barrier),
 		cmocka_unit_test(test_lock),          cmocka_unit_test(test_classify),
