@@ -4,7 +4,7 @@
  * that nothing of NVIDIA's is needed to build it; and the table of its entry points.
  *
  * The names, numbers and layouts are those of the public interface (driver API
- * reference, CUDA 12.0 to 13.0). tests/gpu/toolkit_*.c compare all of them with a
+ * reference, CUDA 12.0 to 13.0). tests/unit/cuda/toolkit_*.c compare all of them with a
  * toolkit's cuda.h where there is one; such a test defines HETCKPT_CUDA_TYPES_GIVEN and
  * brings the types itself.
  */

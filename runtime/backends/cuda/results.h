@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * results.h - every result of the driver API: number, name, cudaError_t (999 where the
- * runtime API has none), errno, lasting. tests/gpu/toolkit_numbers.c compares the first
+ * runtime API has none), errno, lasting. tests/unit/cuda/toolkit_numbers.c compares the first
  * three with a toolkit's headers.
  */
 #ifndef HETCKPT_BACKENDS_CUDA_RESULTS_H

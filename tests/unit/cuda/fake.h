@@ -41,6 +41,7 @@ struct fake_work {
 void fake_submit(cu_stream stream, struct fake_work *work);
 void fake_drain(cu_stream stream);     /* waits until all is done */
 void fake_streams_reset(void);
+void fake_modules_reset(void);
 
 bool fake_mapped(cu_address address);  /* accessible device memory */
 bool fake_registered(const void *address, size_t bytes);

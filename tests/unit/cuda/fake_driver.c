@@ -136,6 +136,7 @@ ENTRY cu_result cuDevicePrimaryCtxReset_v2(cu_device device)
 {
 	(void)device;
 	fake_streams_reset();
+	fake_modules_reset();
 	atomic_store(&fake_sticky, 0);
 	return 0;
 }
@@ -292,6 +293,7 @@ ENTRY cu_result cuStreamSynchronize(cu_stream stream)
 struct cu_event_object {
 	unsigned flags;
 	atomic_uint recorded, done; /* how often */
+	atomic_uint references;     /* the caller's and those of work in streams */
 	_Atomic uint64_t time;
 };
 
@@ -301,12 +303,19 @@ struct event_work {
 	unsigned count;
 };
 
+static void event_drop(cu_event event)
+{
+	if (atomic_fetch_sub(&event->references, 1) == 1)
+		free(event);
+}
+
 static void event_run(struct fake_work *work)
 {
 	struct event_work *w = (struct event_work *)work;
 
 	atomic_store(&w->event->time, fake_now());
 	atomic_store(&w->event->done, w->count);
+	event_drop(w->event);
 }
 
 static void wait_run(struct fake_work *work)
@@ -315,6 +324,7 @@ static void wait_run(struct fake_work *work)
 
 	while ((int)(atomic_load(&w->event->done) - w->count) < 0 && !atomic_load(&fake_sticky))
 		nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
+	event_drop(w->event);
 }
 
 static void event_submit(cu_stream stream, cu_event event, unsigned count, void (*run)(struct fake_work *))
@@ -324,6 +334,7 @@ static void event_submit(cu_stream stream, cu_event event, unsigned count, void 
 	w->work.run = run;
 	w->event = event;
 	w->count = count;
+	atomic_fetch_add(&event->references, 1);
 	fake_submit(stream, &w->work);
 }
 
@@ -332,14 +343,14 @@ ENTRY cu_result cuEventCreate(cu_event *event, unsigned flags)
 	ENTER(true);
 	*event = calloc(1, sizeof **event);
 	(*event)->flags = flags;
+	atomic_store(&(*event)->references, 1);
 	return 0;
 }
 
-/* Kept: work of a stream may still refer to it. */
 ENTRY cu_result cuEventDestroy_v2(cu_event event)
 {
-	ENTER(true);
-	return event ? 0 : 400;
+	event_drop(event);
+	return 0;
 }
 
 ENTRY cu_result cuEventRecord(cu_event event, cu_stream stream)

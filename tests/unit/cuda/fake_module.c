@@ -18,6 +18,7 @@ struct natives {
 };
 
 struct cu_module_object {
+	struct cu_module_object *next;
 	struct natives native;
 	struct cu_function_object *functions;
 };
@@ -129,6 +130,30 @@ static const struct kernel {
 
 /* ---- Modules ---------------------------------------------------------------------------- */
 
+static cu_module modules;
+
+static void module_free(cu_module module)
+{
+	while (module->functions) {
+		cu_function f = module->functions;
+
+		module->functions = f->next;
+		free(f);
+	}
+	free(module);
+}
+
+/* What is left of a context that has failed; nothing runs any more. */
+void fake_modules_reset(void)
+{
+	while (modules) {
+		cu_module module = modules;
+
+		modules = module->next;
+		module_free(module);
+	}
+}
+
 ENTRY cu_result cuModuleLoadDataEx(cu_module *module, const void *image, unsigned count, cu_jit_option *options,
                                    void **values)
 {
@@ -138,20 +163,23 @@ ENTRY cu_result cuModuleLoadDataEx(cu_module *module, const void *image, unsigne
 		return 218;
 	}
 	*module = calloc(1, sizeof **module);
+	(*module)->next = modules;
+	modules = *module;
 	(*module)->native = (struct natives){{1, 2, 3, 4}, (uintptr_t)&(*module)->native.counter, 100};
 	return 0;
 }
 
 ENTRY cu_result cuModuleUnload(cu_module module)
 {
-	ENTER(true);
-	while (module->functions) {
-		cu_function f = module->functions;
+	cu_module *link = &modules;
 
-		module->functions = f->next;
-		free(f);
-	}
-	free(module);
+	ENTER(true);
+	while (*link && *link != module)
+		link = &(*link)->next;
+	if (!*link)
+		return 400;
+	*link = module->next;
+	module_free(module);
 	return 0;
 }
 
