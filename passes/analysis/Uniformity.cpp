@@ -4,6 +4,7 @@
 #include "analysis/Scope.h"
 #include "llvm/Analysis/PostDominators.h"
 #include "llvm/IR/CFG.h"
+#include "llvm/IR/Constants.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicInst.h"
 
@@ -17,6 +18,15 @@ static bool isPoll(const CallBase &Call) {
   return Callee && (Callee->getName() == names::PollBlock ||
                     Callee->getName() == names::PollWarp ||
                     Callee->getName() == names::PollEntry);
+}
+
+/// True for a shuffle by which all lanes of a warp read the same one.
+static bool isBroadcast(const CallBase &Call) {
+  if (!Call.getCalledFunction()->getName().starts_with("llvm.nvvm.shfl.sync.idx."))
+    return false;
+  auto *Lane = dyn_cast<ConstantInt>(Call.getArgOperand(2));
+  auto *Clamp = dyn_cast<ConstantInt>(Call.getArgOperand(3));
+  return Lane && Clamp && Clamp->getZExtValue() == 31;
 }
 
 Uniformity::Uniformity(Function &F, Scope S, LoopInfo &LI, DominatorTree &DT)
@@ -35,8 +45,8 @@ Uniformity::Uniformity(Function &F, Scope S, LoopInfo &LI, DominatorTree &DT)
       AnySync.insert(I.getParent());
       break;
     case Op::WarpOp:
-      if (S == Scope::Warp && hasFullMask(*Call))
-        Syncs.insert(I.getParent());
+      (S == Scope::Warp && hasFullMask(*Call) ? Syncs : WarpOps)
+          .insert(I.getParent());
       AnySync.insert(I.getParent());
       break;
     case Op::NamedBarrier:
@@ -50,6 +60,8 @@ Uniformity::Uniformity(Function &F, Scope S, LoopInfo &LI, DominatorTree &DT)
   // A lone thread is uniform with itself.
   if (S != Scope::Thread)
     propagate();
+  if (S == Scope::Block && !WarpOps.empty())
+    Lanes = std::make_unique<Uniformity>(F, Scope::Warp, LI, DT);
 }
 
 bool Uniformity::isUniform(const Value *V) const { return !Divergent.count(V); }
@@ -83,7 +95,7 @@ bool Uniformity::isSource(const Instruction &I) const {
     return false; // a reduction over the block
   case Op::WarpOp: {
     StringRef Name = Call->getCalledFunction()->getName();
-    bool Agreed = Name.contains("vote.") || Name.contains("redux.");
+    bool Agreed = Name.contains("vote.") || Name.contains("redux.") || isBroadcast(*Call);
     return !(S == Scope::Warp && Agreed && hasFullMask(*Call));
   }
   default:
@@ -208,6 +220,26 @@ bool Uniformity::isQuiet(const BasicBlock *From, const BasicBlock *Target) const
   return true;
 }
 
+/// True if a lane that meets a warp operation behind T may wait there for one that stands
+/// at B. That one must come to a warp operation as well, before it meets the whole scope,
+/// and its way must have parted from the other's at T.
+bool Uniformity::lanesWait(const BasicBlock *T, const BasicBlock *B) const {
+  if (Lanes && !Lanes->isDivergentBranch(T))
+    return false;
+  SmallVector<const BasicBlock *, 8> Work(succ_begin(B), succ_end(B));
+  DenseSet<const BasicBlock *> Seen;
+  while (!Work.empty()) {
+    const BasicBlock *BB = Work.pop_back_val();
+    if (!Seen.insert(BB).second)
+      continue;
+    if (WarpOps.count(BB))
+      return true;
+    if (!isSync(BB))
+      append_range(Work, successors(BB));
+  }
+  return false;
+}
+
 /// True if, after the divergent branch T, a thread can come to B while another
 /// does not: the first would stand at B alone.
 bool Uniformity::blocksTarget(const BasicBlock *T, const BasicBlock *B) const {
@@ -246,9 +278,8 @@ bool Uniformity::blocksTarget(const BasicBlock *T, const BasicBlock *B) const {
     const BasicBlock *BB = Work.pop_back_val();
     if (BB == B || !Seen.insert(BB).second)
       continue;
-    // A thread that waits here waits for those that stand at B. Warp operations are
-    // left out: the lanes that they name go the same way.
-    if (isSync(BB) || Named.count(BB))
+    // A thread that waits here waits for those that stand at B.
+    if (isSync(BB) || Named.count(BB) || (WarpOps.count(BB) && lanesWait(T, B)))
       return true;
     // Another round of a loop that holds both: this round missed B.
     if (Common && BB == Common->getHeader())

@@ -17,6 +17,7 @@
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/Analysis/LoopInfo.h"
 #include "llvm/IR/Dominators.h"
+#include <memory>
 
 namespace hetckpt {
 
@@ -42,6 +43,7 @@ private:
   void propagate();
   void markBranch(const llvm::BasicBlock *BB);
   bool isQuiet(const llvm::BasicBlock *From, const llvm::BasicBlock *Target) const;
+  bool lanesWait(const llvm::BasicBlock *T, const llvm::BasicBlock *B) const;
   bool blocksTarget(const llvm::BasicBlock *T, const llvm::BasicBlock *B) const;
 
   llvm::Function &F;
@@ -49,10 +51,12 @@ private:
   llvm::LoopInfo &LI;
   llvm::DominatorTree &DT;
   llvm::DenseSet<const llvm::BasicBlock *> Syncs;   ///< synchronise the scope
+  llvm::DenseSet<const llvm::BasicBlock *> WarpOps; ///< that do not synchronise the scope
   llvm::DenseSet<const llvm::BasicBlock *> Named;   ///< counted barriers
   llvm::DenseSet<const llvm::BasicBlock *> AnySync; ///< any barrier or warp op
   llvm::DenseSet<const llvm::Value *> Divergent;
   llvm::DenseSet<const llvm::BasicBlock *> DivergentBranches;
+  std::unique_ptr<Uniformity> Lanes; ///< the same for a warp; block scope only
 };
 
 } // namespace hetckpt
