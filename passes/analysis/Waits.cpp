@@ -52,8 +52,13 @@ bool isWaitLoop(const Loop &L) {
         continue;
       if (waitsOn(*I, L))
         return true;
-      if (!isa<LoadInst>(I) && !isa<CallBase>(I) && !I->isAtomic())
+      // What a block or a warp agreed on comes from what its threads read.
+      if (auto *Call = dyn_cast<CallBase>(I)) {
+        if (Call->isConvergent())
+          append_range(Work, Call->args());
+      } else if (!isa<LoadInst>(I) && !I->isAtomic()) {
         append_range(Work, I->operands());
+      }
     }
   }
   return false;

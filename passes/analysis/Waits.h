@@ -10,7 +10,8 @@
 namespace hetckpt {
 
 /// True if leaving L depends on a volatile or atomic read whose value this thread
-/// does not produce itself. Retries of a compare-and-swap that compares with the
+/// does not produce itself, also by a vote or a barrier that tells all threads what
+/// one of them read. Retries of a compare-and-swap that compares with the
 /// value it read last (an atomic update) and counters taken with an atomic add
 /// make progress by themselves and are not waits.
 bool isWaitLoop(const llvm::Loop &L);
