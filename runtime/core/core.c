@@ -131,6 +131,21 @@ void hetckpt_core_close_state(struct hetckpt_core *core)
 	memset(&core->modules, 0, sizeof core->modules);
 }
 
+int hetckpt_core_variant_text(struct hetckpt_core *core, const char *text,
+                              struct hetckpt_error *error)
+{
+	if (!strcmp(text, "original"))
+		core->variant = HETCKPT_CORE_ORIGINAL;
+	else if (!strcmp(text, "run"))
+		core->variant = HETCKPT_CORE_RUN;
+	else if (!strcmp(text, "auto"))
+		core->variant = HETCKPT_CORE_AUTO;
+	else
+		return hetckpt_error_set(error, -EINVAL, 0,
+			"HETCKPT_VARIANT=%.100s: there are original, run and auto", text);
+	return 0;
+}
+
 int hetckpt_core_create(const struct hetckpt_backend *backend, unsigned index, unsigned arena_index,
                         const struct hetckpt_core_host *host, struct hetckpt_core **out,
                         struct hetckpt_error *error)

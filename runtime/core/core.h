@@ -148,6 +148,21 @@ int hetckpt_core_export(struct hetckpt_core *core, const char *directory,
    variables if paused. NULL: out of memory. */
 json_t *hetckpt_core_status(struct hetckpt_core *core, bool detail);
 
+/* ---- Measuring --------------------------------------------------------- */
+
+enum hetckpt_core_variant {
+	HETCKPT_CORE_AUTO = 0, /* by policy.c */
+	HETCKPT_CORE_ORIGINAL, /* kernels as they are in the source, which cannot pause inside */
+	HETCKPT_CORE_RUN       /* kernels that can pause run so, however short they are */
+};
+
+/*
+ * Fixes which variant launches use from now on; text is "original", "run" or "auto". To be
+ * called before the first launch. -EINVAL: another text.
+ */
+int hetckpt_core_variant_text(struct hetckpt_core *core, const char *text,
+                              struct hetckpt_error *error);
+
 /* ---- Stress ------------------------------------------------------------ */
 
 /*

@@ -173,6 +173,7 @@ struct hetckpt_core {
 
 	struct hetckpt_stress stress;
 	struct hetckpt_coverage coverage;
+	enum hetckpt_core_variant variant;
 };
 
 /* core.c */

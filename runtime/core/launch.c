@@ -201,7 +201,8 @@ int hetckpt_launch_prepare(struct hetckpt_core *core, struct hetckpt_stream *str
 	facts.waits = function->map->waits;
 	facts.cooperative = (msg->flags & HETCKPT_LAUNCH_COOPERATIVE) != 0;
 	facts.blocks = hetckpt_grid_blocks(msg->grid);
-	facts.stress = core->stress.mode != HETCKPT_STRESS_OFF;
+	facts.stress = core->stress.mode != HETCKPT_STRESS_OFF || core->variant == HETCKPT_CORE_RUN;
+	facts.original = core->variant == HETCKPT_CORE_ORIGINAL;
 	if (facts.cooperative && facts.blocks > fit.original)
 		return hetckpt_error_set(error, -EINVAL, CUDA_COOPERATIVE_TOO_LARGE,
 			"cooperative launch of %.200s: %" PRIu64 " blocks, the device holds %u at once",

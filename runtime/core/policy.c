@@ -85,7 +85,7 @@ struct hetckpt_launch_choice hetckpt_policy_choose(const struct hetckpt_launch_f
 	uint64_t fit;
 
 	/* Only the original exists. Block numbers in frame tables have 32 bits. */
-	if (!facts->pausable || !facts->resident || facts->blocks >= UINT32_MAX)
+	if (!facts->pausable || !facts->resident || facts->blocks >= UINT32_MAX || facts->original)
 		return (struct hetckpt_launch_choice){HETCKPT_LAUNCH_ORIGINAL, facts->blocks};
 	/* Blocks that wait for others and cannot park: one that has begun may wait for one that
 	   the flag kept from beginning, and no pause would ever end. */

@@ -35,6 +35,7 @@ int hetckpt_history_wants(struct hetckpt_history *history, uint32_t threads);
 struct hetckpt_launch_facts {
 	int pausable, polls, waits, cooperative;
 	int stress;           /* every pausable launch must be run so that it can pause */
+	int original;         /* every launch must be run as the source has it (measurements) */
 	uint64_t blocks;
 	uint32_t resident;    /* of the run variant on this device */
 	double expected_ns;   /* 0: unknown */

@@ -128,7 +128,7 @@ static int serve(struct worker *worker, const char *device, int session_fd)
 	const struct hetckpt_backend *backend;
 	struct hetckpt_core_host host;
 	struct hetckpt_error error = {0};
-	const char *stress = getenv("HETCKPT_STRESS");
+	const char *stress = getenv("HETCKPT_STRESS"), *variant = getenv("HETCKPT_VARIANT");
 	pthread_t ring, progress;
 	unsigned index;
 	int rc;
@@ -145,6 +145,8 @@ static int serve(struct worker *worker, const char *device, int session_fd)
 		worker_host(worker, &host);
 		rc = hetckpt_core_create(backend, index, 0, &host, &worker->core, &error);
 	}
+	if (!rc && variant && *variant)
+		rc = hetckpt_core_variant_text(worker->core, variant, &error);
 	if (!rc && stress && *stress)
 		rc = hetckpt_core_stress_text(worker->core, stress, &error);
 	/* A worker that will load a snapshot takes commands only from where that ends. */

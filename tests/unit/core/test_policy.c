@@ -27,6 +27,10 @@ static void choices(void **state)
 	assert_int_equal(hetckpt_policy_choose(&f).mode, HETCKPT_LAUNCH_ORIGINAL);
 	f.stress = 1;
 	assert_int_not_equal(hetckpt_policy_choose(&f).mode, HETCKPT_LAUNCH_ORIGINAL);
+	/* Long, but the original is asked for. */
+	f = facts(1000, 1e10);
+	f.original = 1;
+	assert_int_equal(hetckpt_policy_choose(&f).mode, HETCKPT_LAUNCH_ORIGINAL);
 	/* Long with short blocks: slices of about a millisecond. */
 	f = facts(1000000, 1e8);
 	c = hetckpt_policy_choose(&f);
