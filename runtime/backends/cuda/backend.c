@@ -131,6 +131,9 @@ static void device_free(struct hetckpt_device *device)
 	pthread_mutex_destroy(&device->poke.lock);
 	pthread_cond_destroy(&device->wake);
 	free(device->host.range);
+	/* Left where memory could not be given back. */
+	free(device->memory.piece);
+	free(device->memory.granule);
 	free(device);
 }
 

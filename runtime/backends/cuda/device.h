@@ -29,6 +29,7 @@ struct cuda_piece {
 	uint64_t address, bytes;
 	cu_handle handle;
 	uint64_t used; /* granules that the core has mapped; the others are kept for later */
+	bool mapped;   /* false only if giving it back failed half way */
 };
 
 struct cuda_memory {

@@ -33,7 +33,8 @@
 enum granule_state {
 	GRANULE_NONE, /* no memory */
 	GRANULE_USED, /* mapped by the core */
-	GRANULE_KEPT  /* given back, but its piece is not */
+	GRANULE_KEPT, /* given back, but its piece is not */
+	GRANULE_LOST  /* its piece could not be given back */
 };
 
 static cu_memory_properties properties(const struct hetckpt_device *device, bool exportable)
@@ -90,15 +91,21 @@ static cu_result piece_make(struct hetckpt_device *device, uint64_t address, uin
 	piece->address = address;
 	piece->bytes = bytes;
 	piece->used = bytes / HETCKPT_GRANULE;
+	piece->mapped = true;
 	return CU_OK;
 }
 
-static cu_result piece_free(struct hetckpt_device *device, const struct cuda_piece *piece)
+/* The handle keeps memory alive as the mapping does: both must go. May be called again. */
+static cu_result piece_free(struct hetckpt_device *device, struct cuda_piece *piece)
 {
-	cu_result result = device->api->memory_unmap(piece->address, piece->bytes);
+	if (piece->mapped) {
+		cu_result result = device->api->memory_unmap(piece->address, piece->bytes);
 
-	/* The handle keeps memory alive as a mapping does: let go of both. */
-	return result ? result : device->api->memory_release(piece->handle);
+		if (result)
+			return result;
+		piece->mapped = false;
+	}
+	return device->api->memory_release(piece->handle);
 }
 
 static int room_for(struct cuda_memory *memory, size_t more)
@@ -196,11 +203,11 @@ static int drop(struct hetckpt_device *device, uint64_t address, uint64_t end, s
 				"cannot unmap %" PRIu64 " MiB at 0x%" PRIx64, piece->bytes >> 20, piece->address);
 			rc = rc ? rc : this;
 		}
-		if (piece->used || this)
-			memory->piece[keep++] = *piece; /* one that cannot be freed stays, unused */
-		else
-			memset(memory->granule + granule_of(memory, piece->address), GRANULE_NONE,
+		if (!piece->used)
+			memset(memory->granule + granule_of(memory, piece->address), this ? GRANULE_LOST : GRANULE_NONE,
 			       piece->bytes / HETCKPT_GRANULE);
+		if (piece->used || this)
+			memory->piece[keep++] = *piece; /* close tries those again that cannot be freed */
 	}
 	memmove(memory->piece + keep, memory->piece + at, (memory->pieces - at) * sizeof *memory->piece);
 	memory->pieces -= at - keep;
@@ -268,6 +275,9 @@ int cuda_map(struct hetckpt_device *device, uint64_t address, uint64_t bytes, st
 		if (memory->granule[g] == GRANULE_USED)
 			rc = hetckpt_error_set(error, -EEXIST, 0, "cuda:%u: 0x%" PRIx64 " is mapped already", device->index,
 			                       memory->base + g * HETCKPT_GRANULE);
+		else if (memory->granule[g] == GRANULE_LOST)
+			rc = hetckpt_error_set(error, -EADDRINUSE, 0, "cuda:%u: what was at 0x%" PRIx64 " could not be unmapped",
+			                       device->index, memory->base + g * HETCKPT_GRANULE);
 	while (from < end && !rc) {
 		for (to = from + 1; to < end && memory->granule[to] == memory->granule[from];)
 			to++;
@@ -375,7 +385,7 @@ void cuda_memory_destroy(struct hetckpt_device *device)
 		if (piece_free(device, &memory->piece[i]))
 			memory->piece[left++] = memory->piece[i];
 	memory->pieces = left;
-	if (memory->bytes && !left && !device->api->address_free(memory->base, memory->bytes))
+	if (memory->bytes && !device->api->address_free(memory->base, memory->bytes))
 		memory->bytes = 0;
 	if (memory->bytes)
 		return; /* another try may follow */

@@ -135,6 +135,8 @@ ENTRY cu_result cuDevicePrimaryCtxRelease_v2(cu_device device)
 ENTRY cu_result cuDevicePrimaryCtxReset_v2(cu_device device)
 {
 	(void)device;
+	while (getenv("FAKE_HANG"))
+		nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
 	fake_streams_reset();
 	fake_modules_reset();
 	atomic_store(&fake_sticky, 0);
