@@ -201,6 +201,26 @@ static int part_read(struct parts *parts, uint32_t kind, uint32_t arch, const ch
 	return r ? r : part_add(parts, kind, arch, data, bytes);
 }
 
+/*
+ * Code made ahead of time has to say what it needs of a processor, so "cpu" is the
+ * level that every x86-64 of the last fifteen years has, and "cpu:native" the highest
+ * level of this one.
+ */
+static const char *target_level(const char *target)
+{
+	if (!strcmp(target, "cpu"))
+		return "cpu:x86-64-v2";
+	if (strcmp(target, "cpu:native"))
+		return target;
+#ifdef __x86_64__
+	if (__builtin_cpu_supports("x86-64-v4"))
+		return "cpu:x86-64-v4";
+	if (__builtin_cpu_supports("x86-64-v3"))
+		return "cpu:x86-64-v3";
+#endif
+	return "cpu:x86-64-v2";
+}
+
 /* Translates the portable image for one target and adds the result. */
 static int target_add(const struct hetcc_options *options, const struct hetcc_toolchain *toolchain,
                       const struct hetcc_input *input, const char *target, const char *image_path,
@@ -263,7 +283,8 @@ static int targets_add(const struct hetcc_options *options, const struct hetcc_t
 		r = hetcc_file_write(path, image.data, image.bytes);
 	}
 	for (size_t i = 0; i < options->targets.count && !r; i++)
-		r = target_add(options, toolchain, input, options->targets.item[i], path, &image, parts);
+		r = target_add(options, toolchain, input, target_level(options->targets.item[i]), path,
+		               &image, parts);
 out:
 	free(image.data);
 	free(container);

@@ -26,7 +26,7 @@ static const char help[] =
 	"  --arch=sm_NN[,...]    GPU architectures; also --cuda-gpu-arch= and --offload-arch=\n"
 	"                        (default sm_75: PTX that later GPUs compile for themselves)\n"
 	"  --targets=T[,...]     also translate for these targets now, so that the program runs\n"
-	"                        where there is no LLVM: cpu, cpu:x86-64-v2, -v3, -v4, cpu:native\n"
+	"                        where there is no LLVM: cpu:x86-64-v2, -v3, -v4, cpu:native; cpu is v2\n"
 	"  --cuda-path=DIR       the CUDA toolkit to use (default $CUDA_PATH or /usr/local/cuda)\n"
 	"  --no-toolkit          use no CUDA toolkit even if there is one\n"
 	"  --no-instrument       leave kernels as they are: they cannot pause inside\n"

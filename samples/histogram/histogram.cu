@@ -50,6 +50,9 @@ int main(int argc, char **argv)
 	size_t n = (size_t)s.size;
 	std::vector<unsigned char> data(n);
 
+	if (s.variant == "match" && !s.repeat_given)
+		s.repeat = 5;
+
 	for (size_t i = 0; i < n; i++) {
 		uint32_t h = sample::hash32((uint32_t)i);
 

@@ -138,6 +138,9 @@ int main(int argc, char **argv)
 	size_t n = (size_t)s.size;
 	std::vector<int> v(n);
 
+	if (s.variant == "ballot" && !s.repeat_given)
+		s.repeat = 5; /* 32 votes an element */
+
 	for (size_t i = 0; i < n; i++)
 		v[i] = (int)sample::hash32((uint32_t)i);
 	auto finish = [&](const Totals &t, bool pass) {

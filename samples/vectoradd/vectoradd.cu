@@ -33,6 +33,10 @@ int main(int argc, char **argv)
 	size_t n = (size_t)s.size;
 	std::vector<float> x(n), y(n);
 
+	/* far apart elements in turn: hard on caches that are not a GPU's */
+	if (s.variant == "stride" && !s.repeat_given)
+		s.repeat = 20;
+
 	for (size_t i = 0; i < n; i++) {
 		x[i] = (float)(sample::hash32((uint32_t)i) >> 8) * 0x1p-24f;
 		y[i] = (float)(i % 1000);
