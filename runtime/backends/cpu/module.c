@@ -50,6 +50,7 @@ static void kernel_fill(struct hetckpt_module *module, struct hetckpt_kernel *k,
 	m = map ? hetckpt_map_kernel_find(map, k->name) : NULL;
 	if (!m)
 		return;
+	k->spins = k->spins || m->waits;
 	if (m->signature)
 		k->signature = m->signature;
 	if (m->max_threads && m->max_threads < k->max_threads)

@@ -13,6 +13,8 @@
  *                  with the same mask
  *   activemask     nothing else in the block can go on
  *   spinning       every other thread has run; then other blocks get a turn first
+ *                  The same goes for a block that has run for long, if its kernel waits for
+ *                  other blocks: its loop may wait at barriers alone
  *   otherwise      a deadlock, which a GPU would show by hanging
  */
 #include "cpu.h"
@@ -498,10 +500,13 @@ static enum cpu_outcome round_apart(struct cpu_slot *slot, bool *ended)
 	return CPU_BLOCK_YIELDS;
 }
 
+/* Sites after which a block whose kernel waits for others lets these run. */
+#define SLICE 64u
+
 enum cpu_outcome cpu_slot_run(struct cpu_slot *slot)
 {
 	struct hetckpt_cpu_block *b = &slot->block;
-	uint32_t n = b->threads;
+	uint32_t n = b->threads, left = slot->launch->in_flight > 1 ? SLICE : UINT32_MAX;
 
 	if (!slot->function->sites)
 		return run_range(slot, HETCKPT_CPU_START, 0, n) ? fault(slot) : CPU_BLOCK_DONE;
@@ -510,8 +515,12 @@ enum cpu_outcome cpu_slot_run(struct cpu_slot *slot)
 		enum cpu_outcome r;
 
 		while (slot->uniform) {
-			uint32_t site = run_range(slot, slot->site, 0, n);
+			uint32_t site;
 
+			if (!left)
+				return CPU_BLOCK_YIELDS;
+			left -= left != UINT32_MAX;
+			site = run_range(slot, slot->site, 0, n);
 			if (site == HETCKPT_CPU_MIXED) {
 				if (has_fault(b->state, n))
 					return fault(slot);
@@ -535,6 +544,9 @@ enum cpu_outcome cpu_slot_run(struct cpu_slot *slot)
 			state_fill(slot, site, 0, n);
 			part(slot);
 		}
+		if (!left)
+			return CPU_BLOCK_YIELDS;
+		left -= left != UINT32_MAX;
 		r = round_apart(slot, &ended);
 		if (r != CPU_BLOCK_DONE || ended)
 			return r;
