@@ -22,7 +22,8 @@ from rig import Failure, Rig, compare
 
 # Arguments of each variant: small, but every loop that polls goes round several times.
 # The first list is for pauses at every poll, which cost a restored device each; the second
-# for random pauses.
+# for random pauses of the ordinary build; the third, where there is one, for random pauses of
+# the build that polls all the time, in place of the first.
 PLAN = {
     "bfs": [
         ("levels", ["--size", "20000", "--repeat", "1"], ["--size", "50000", "--repeat", "2"]),
@@ -57,8 +58,9 @@ PLAN = {
         ("shared", ["--size", "20000", "--repeat", "1"], ["--size", "1000000", "--repeat", "6"]),
     ],
     "spinlock": [
-        ("lock", ["--size", "20"], ["--size", "2000"]),
-        ("ticket", ["--size", "64"], ["--size", "200"]),
+        # Locks are held when a block comes only now and then.
+        ("lock", ["--size", "203"], ["--size", "2000"], ["--size", "4003"]),
+        ("ticket", ["--size", "130"], ["--size", "200"]),
         ("barrier", ["--size", "20"], ["--size", "1000"]),
         ("grid", ["--size", "20"], ["--size", "1000"]),
         ("ring", ["--size", "20"], ["--size", "1000"]),
@@ -115,9 +117,10 @@ class Sample:
         return self.rig.result(program, arguments, self.options.device, "dump-" + self.name,
                                timeout=self.options.timeout)
 
-    def variant(self, variant, small, large):
+    def variant(self, variant, small, large, middle=None):
         seeds = range(self.options.first_seed, self.options.first_seed + self.options.seeds)
         cpu = self.options.device.startswith("cpu")
+        middle = ["--variant", variant] + (middle or small)
         small = ["--variant", variant] + small
         large = ["--variant", variant] + scaled(large, self.options.scale)
         try:
@@ -125,6 +128,7 @@ class Sample:
             compare("%s: the build that polls all the time, undisturbed" % variant,
                     self.oracle(self.stressed, small), want_small)
             want_large = self.oracle(self.ordinary, large)
+            want_middle = want_small if middle == small else self.oracle(self.ordinary, middle)
         except Failure as failure:
             self.failures.append("%s: %s, undisturbed: %s" % (self.name, variant, failure))
             print("  FAIL  %s" % self.failures[-1], flush=True)
@@ -135,7 +139,7 @@ class Sample:
             if cpu:
                 self.attempt("%s, polls everywhere," % variant, self.stressed, small, want_small,
                              "every-poll", schedule)
-            self.attempt("%s, polls everywhere," % variant, self.stressed, small, want_small,
+            self.attempt("%s, polls everywhere," % variant, self.stressed, middle, want_middle,
                          "random:%d:%d" % (seed, self.options.period), schedule)
             self.attempt("%s, as shipped," % variant, self.ordinary, large, want_large,
                          "random:%d:%d" % (seed, 4 * self.options.period),
@@ -189,8 +193,8 @@ class Sample:
         print("%s on %s" % (self.name, self.options.device), flush=True)
         chosen = [v for v in PLAN[self.name]
                   if not self.options.variant or v[0] in self.options.variant]
-        for variant, small, large in chosen:
-            self.variant(variant, small, large)
+        for work in chosen:
+            self.variant(*work)
         table, missing = self.cover()
         print("  %9s %9s  %-6s %-8s %-40s %s" % ("paused", "resumed", "scope", "kind", "safepoint", "kernel"))
         print("\n".join(table), flush=True)
