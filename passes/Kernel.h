@@ -27,6 +27,8 @@ struct Slot {
   std::string Type;   ///< as in the state map
   std::string Kind;   ///< value, global, shared, generic, private
   std::string Name;   ///< source variable, or empty
+  /// A pointer's: the private objects that it may point into; empty: any.
+  llvm::SmallVector<unsigned, 2> Objects;
 };
 
 /// A value that lives across a safepoint, with its slots in leaf order.

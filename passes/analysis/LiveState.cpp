@@ -197,8 +197,13 @@ public:
                  II && II->isLifetimeStartOrEnd()) {
           if (II->getIntrinsicID() == Intrinsic::lifetime_start)
             Starts.insert(I);
-        } else
+        } else {
+          // Whatever else hands the address on (freeze, a mask, a structure): its
+          // users are accesses too.
           Accesses.insert(I);
+          if (!isa<LoadInst>(I) && !I->isAtomic() && !I->getType()->isVoidTy())
+            Work.push_back(I);
+        }
       }
     }
     bool Changed = true;
@@ -290,6 +295,23 @@ static std::string pointerKind(Value *V, Type *Ty) {
       return "global";
   }
   return "generic";
+}
+
+/// The private objects that V may point into, by number; empty: any of them.
+static SmallVector<unsigned, 2> pointedObjects(Value *V, ArrayRef<AllocaInst *> All) {
+  SmallVector<unsigned, 2> Out;
+  SmallVector<const Value *, 4> Under;
+  if (!V->getType()->isPointerTy())
+    return Out;
+  getUnderlyingObjects(V, Under, nullptr, 16);
+  for (const Value *O : Under) {
+    if (auto It = find(All, O); It != All.end())
+      Out.push_back(It - All.begin());
+    else if (!isa<Argument>(O) && !isa<GlobalValue>(O) && !isa<Constant>(O))
+      return {}; // who knows
+  }
+  llvm::sort(Out);
+  return Out;
 }
 
 /// One slot for a leaf; Class 0 if its type has no normal form.
@@ -385,6 +407,8 @@ std::string computeLiveState(Kernel &K, Function &F) {
         }
         }
         S.Name = Name;
+        if (S.Type == "ptr")
+          S.Objects = pointedObjects(LV.V, K.Objects);
         LV.Slots.push_back(std::move(S));
       }
     }

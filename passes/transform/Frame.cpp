@@ -152,24 +152,30 @@ Value *FrameCode::sharedAddress(IRBuilder<> &B, Value *Bits) {
   return B.CreateIntToPtr(Bits, PointerType::get(B.getContext(), 3));
 }
 
-/// (object, offset) of a generic pointer into private memory, tagged.
-Value *FrameCode::privateBits(IRBuilder<> &B, Value *P) {
+/// (object, offset) of a generic pointer into private memory, tagged. May: the objects that
+/// it may point into. The end of one can be the beginning of the next, which is another
+/// place after a resume: a pointer that lies inside an object belongs to that one.
+Value *FrameCode::privateBits(IRBuilder<> &B, Value *P, ArrayRef<unsigned> May) {
   const DataLayout &DL = M.getDataLayout();
   Value *A = B.CreatePtrToInt(P, B.getInt64Ty());
   Value *Bits = B.getInt64(uint64_t(HETCKPT_PTR_PRIVATE) << HETCKPT_PTR_TAG_SHIFT);
-  Value *Result = Bits;
+  Value *AtEnd = Bits, *Inside = nullptr, *IsInside = B.getFalse();
   for (auto [Number, Object] : enumerate(Objects)) {
+    if (!May.empty() && !is_contained(May, unsigned(Number)))
+      continue;
     Value *Base = B.CreatePtrToInt(
         B.CreateAddrSpaceCast(Object, PointerType::get(B.getContext(), 0)),
         B.getInt64Ty());
     Value *Offset = B.CreateSub(A, Base);
-    uint64_t Size = Object->getAllocationSize(DL)->getFixedValue();
-    Value *Inside = B.CreateICmpULE(Offset, B.getInt64(Size));
+    Value *Size = B.getInt64(Object->getAllocationSize(DL)->getFixedValue());
     Value *Here = B.CreateOr(Bits, B.CreateOr(B.getInt64(uint64_t(Number) << 32),
                                               Offset));
-    Result = B.CreateSelect(Inside, Here, Result);
+    Value *In = B.CreateICmpULT(Offset, Size);
+    AtEnd = B.CreateSelect(B.CreateICmpEQ(Offset, Size), Here, AtEnd);
+    Inside = Inside ? B.CreateSelect(In, Here, Inside) : Here;
+    IsInside = B.CreateOr(IsInside, In);
   }
-  return Result;
+  return Inside ? B.CreateSelect(IsInside, Inside, AtEnd) : Bits;
 }
 
 Value *FrameCode::privateAddress(IRBuilder<> &B, Value *Bits) {
@@ -186,7 +192,8 @@ Value *FrameCode::privateAddress(IRBuilder<> &B, Value *Bits) {
   return A;
 }
 
-Value *FrameCode::encodePointer(IRBuilder<> &B, Value *P, StringRef Kind) {
+Value *FrameCode::encodePointer(IRBuilder<> &B, Value *P, const Slot &S) {
+  StringRef Kind = S.Kind;
   Type *I64 = B.getInt64Ty();
   PointerType *Generic = PointerType::get(B.getContext(), 0);
   PointerType *Shared = PointerType::get(B.getContext(), 3);
@@ -195,7 +202,7 @@ Value *FrameCode::encodePointer(IRBuilder<> &B, Value *P, StringRef Kind) {
   if (Kind == "shared")
     return sharedOffset(B, P);
   if (Kind == "private")
-    return privateBits(B, B.CreateAddrSpaceCast(P, Generic));
+    return privateBits(B, B.CreateAddrSpaceCast(P, Generic), S.Objects);
   Value *Bits = B.CreatePtrToInt(P, I64);
   if (K.Shared || K.DynamicShared) {
     Value *Is = callNamed(B, names::IsShared, B.getInt1Ty(), {P});
@@ -206,7 +213,7 @@ Value *FrameCode::encodePointer(IRBuilder<> &B, Value *P, StringRef Kind) {
   }
   if (!Objects.empty()) {
     Value *Is = callNamed(B, names::IsPrivate, B.getInt1Ty(), {P});
-    Bits = B.CreateSelect(Is, privateBits(B, P), Bits);
+    Bits = B.CreateSelect(Is, privateBits(B, P, S.Objects), Bits);
   }
   return Bits;
 }
@@ -497,7 +504,7 @@ void FrameCode::emitPark(Safepoint &SP) {
         Whole = V->getType();
       }
       if (L.Ty->isPointerTy())
-        V = encodePointer(B, V, S.Kind);
+        V = encodePointer(B, V, S);
       else if (L.Ty->isIntegerTy())
         V = B.CreateZExt(V, B.getIntNTy(S.Class * 8));
       B.CreateAlignedStore(V, slotAddress(B, Group, S.Class, S.Index),

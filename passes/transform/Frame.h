@@ -49,13 +49,13 @@ private:
   llvm::Value *slotAddress(llvm::IRBuilder<> &B, llvm::Value *Group,
                            unsigned Class, unsigned Index);
   llvm::Value *areaOffset(llvm::IRBuilder<> &B, unsigned Class);
-  llvm::Value *encodePointer(llvm::IRBuilder<> &B, llvm::Value *P,
-                             llvm::StringRef Kind);
+  llvm::Value *encodePointer(llvm::IRBuilder<> &B, llvm::Value *P, const Slot &S);
   llvm::Value *decodePointer(llvm::IRBuilder<> &B, llvm::Value *Bits,
                              llvm::Type *Ty, llvm::StringRef Kind);
   llvm::Value *sharedOffset(llvm::IRBuilder<> &B, llvm::Value *P);
   llvm::Value *sharedAddress(llvm::IRBuilder<> &B, llvm::Value *Offset);
-  llvm::Value *privateBits(llvm::IRBuilder<> &B, llvm::Value *P);
+  llvm::Value *privateBits(llvm::IRBuilder<> &B, llvm::Value *P,
+                           llvm::ArrayRef<unsigned> May);
   llvm::Value *privateAddress(llvm::IRBuilder<> &B, llvm::Value *Bits);
   llvm::Value *claimGroup(llvm::IRBuilder<> &B);
   void copyPrivate(llvm::IRBuilder<> &B, llvm::Value *Group, const LivePrivate &P,

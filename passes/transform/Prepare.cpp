@@ -176,13 +176,25 @@ std::string gatherShared(Kernel &K, GlobalVariable *Dynamic) {
   return "";
 }
 
+/// True if it is decided at run time whether a pointer points into A, a by-value
+/// parameter: such a pointer says nothing on another device, where parameters lie
+/// elsewhere.
+static bool addressMerges(const Value *A) {
+  return any_of(A->users(), [](const User *U) {
+    if (isa<GetElementPtrInst>(U) || isa<CastInst>(U))
+      return addressMerges(U);
+    return !isa<LoadInst>(U) && !isa<IntrinsicInst>(U);
+  });
+}
+
 void normalise(Function &F) {
   bool Unoptimised = F.hasOptNone();
   F.removeFnAttr(Attribute::OptimizeNone);
   F.removeFnAttr(Attribute::NoInline);
-  // A by-value parameter is private memory once it is written.
+  // A by-value parameter is private memory once it is written, or pointed to.
   for (Argument &A : F.args()) {
-    if (!A.hasByValAttr() || A.onlyReadsMemory() || A.use_empty())
+    if (!A.hasByValAttr() || A.use_empty() ||
+        (A.onlyReadsMemory() && !addressMerges(&A)))
       continue;
     IRBuilder<> B(&*F.getEntryBlock().getFirstInsertionPt());
     Type *Ty = A.getParamByValType();
@@ -239,8 +251,39 @@ static bool isLocalAddress(const Value *P) {
   return false;
 }
 
+/// The same for vectors and structures of pointers, by whatever they were put together
+/// from.
+static bool holdsLocalAddress(Value *Whole) {
+  SmallVector<Value *, 8> Work{Whole};
+  SmallPtrSet<Value *, 16> Seen;
+  while (!Work.empty()) {
+    Value *V = Work.pop_back_val();
+    if (!Seen.insert(V).second)
+      continue;
+    if (V->getType()->isPointerTy()) {
+      if (isLocalAddress(V))
+        return true;
+      continue;
+    }
+    // What comes out of memory or a call is no such address: none goes in.
+    if (auto *U = dyn_cast<User>(V); U && !isa<LoadInst>(U) && !isa<CallBase>(U))
+      append_range(Work, U->operands());
+  }
+  return false;
+}
+
+static bool holdsPointers(Type *Ty) {
+  if (auto *A = dyn_cast<ArrayType>(Ty))
+    return holdsPointers(A->getElementType());
+  if (auto *S = dyn_cast<StructType>(Ty))
+    return any_of(S->elements(), holdsPointers);
+  return Ty->isPtrOrPtrVectorTy();
+}
+
 std::string findEscapes(Function &F) {
   for (Instruction &I : instructions(F)) {
+    if (auto *A = dyn_cast<AllocaInst>(&I); A && !A->isStaticAlloca())
+      return "private memory of variable size (alloca in a kernel)";
     Value *V = nullptr;
     if (auto *S = dyn_cast<StoreInst>(&I))
       V = S->getValueOperand();
@@ -250,7 +293,7 @@ std::string findEscapes(Function &F) {
       V = X->getNewValOperand();
     else if (auto *R = dyn_cast<AtomicRMWInst>(&I))
       V = R->getValOperand();
-    if (!V || !V->getType()->isPointerTy() || !isLocalAddress(V))
+    if (!V || !holdsPointers(V->getType()) || !holdsLocalAddress(V))
       continue;
     return isa<PtrToIntInst>(I)
                ? "an address of private or shared memory is used as a number"

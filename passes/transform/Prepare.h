@@ -23,8 +23,9 @@ void inlineCalls(llvm::Function &F);
 /// copied to private memory.
 void normalise(llvm::Function &F);
 
-/// Why the addresses of F's private or shared memory cannot be told from other
-/// data (they are stored to memory or turned into integers), or an empty string.
+/// Why F's private or shared memory cannot be described: addresses that cannot be told
+/// from other data (they are stored to memory or turned into integers), or sizes that are
+/// known at run time only. Else an empty string.
 std::string findEscapes(llvm::Function &F);
 
 } // namespace hetckpt

@@ -2,10 +2,12 @@
 #include "machine.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "table.h"
 
@@ -29,12 +31,16 @@ static void die(const char *what, const char *why)
 	exit(2);
 }
 
+/* Device memory lies in the arena: by that pointers to it are known. */
 static void *region(size_t bytes)
 {
-	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	static uint64_t next = 0x200000000000ull;
+	void *p = mmap((void *)(uintptr_t)next, bytes, PROT_READ | PROT_WRITE,
+	               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
 	if (p == MAP_FAILED)
-		die("memory", "there is not enough");
+		die("memory in the arena", strerror(errno));
+	next += (bytes + 0x1fffff) & ~(uint64_t)0x1fffff;
 	return p;
 }
 
@@ -61,6 +67,26 @@ static void *read_file(const char *path, size_t *bytes)
 	return data;
 }
 
+/* A copy of its own: its code and tables lie elsewhere, as they do on another device. */
+static const struct hetckpt_cpu_module *load(const char *name, const void *data, size_t bytes)
+{
+	int fd = memfd_create("code", MFD_CLOEXEC);
+	const struct hetckpt_cpu_module *code;
+	char path[64];
+	void *library;
+
+	if (fd < 0 || write(fd, data, bytes) != (ssize_t)bytes)
+		die(name, "cannot be copied");
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	if (!library)
+		die(name, dlerror());
+	code = dlsym(library, HETCKPT_CPU_MODULE_SYMBOL);
+	if (!code || code->abi != HETCKPT_ABI_VERSION)
+		die(name, "is not a module of this ABI");
+	return code; /* fd stays open: two copies must not share a name */
+}
+
 void machine_open(struct machine *m, const char *image, const char *code)
 {
 	char error[HETCKPT_STATEMAP_ERROR] = "";
@@ -72,12 +98,10 @@ void machine_open(struct machine *m, const char *image, const char *code)
 	    hetckpt_map_parse_image(m->image, &m->map, error, sizeof error))
 		die(image, error);
 	free(data);
-	m->library = dlopen(code, RTLD_NOW | RTLD_LOCAL);
-	if (!m->library)
-		die(code, dlerror());
-	m->code = dlsym(m->library, HETCKPT_CPU_MODULE_SYMBOL);
-	if (!m->code || m->code->abi != HETCKPT_ABI_VERSION)
-		die(code, "is not a module of this ABI");
+	data = read_file(code, &bytes);
+	for (int i = 0; i < 2; i++)
+		m->code[i] = load(code, data, bytes);
+	free(data);
 	m->out = region(MACHINE_OUT_BYTES);
 	m->in = region(MACHINE_IN_BYTES);
 	m->acc = region(MACHINE_ACC_BYTES);
@@ -162,13 +186,14 @@ static uint64_t parameters(const struct machine *m, const struct hetckpt_map_ker
 	return ((uint64_t)kernel->param_bytes + 7) / 8 * 8;
 }
 
-static const struct hetckpt_cpu_function *find(const struct machine *m, const char *prefix, const char *name)
+static const struct hetckpt_cpu_function *find(const struct hetckpt_cpu_module *code, const char *prefix,
+                                               const char *name)
 {
 	size_t n = strlen(prefix);
 
-	for (uint32_t i = 0; i < m->code->functions; i++)
-		if (!strncmp(m->code->function[i].name, prefix, n) && !strcmp(m->code->function[i].name + n, name))
-			return &m->code->function[i];
+	for (uint32_t i = 0; i < code->functions; i++)
+		if (!strncmp(code->function[i].name, prefix, n) && !strcmp(code->function[i].name + n, name))
+			return &code->function[i];
 	return NULL;
 }
 
@@ -209,8 +234,10 @@ struct run {
 	struct hetckpt_module module;
 	struct hetckpt_cpu_function function;
 	struct cpu_slot slot;
-	_Alignas(16) unsigned char params[8192];
+	_Alignas(16) unsigned char params[8192];   /* as they should be */
+	_Alignas(16) unsigned char place[2][8192]; /* where they are: elsewhere in each launch */
 	struct machine_result *result;
+	uint64_t record; /* offset of the launch record in params */
 	uint64_t random;
 };
 
@@ -226,20 +253,18 @@ static void run_open(struct run *r, struct machine *m, const struct hetckpt_map_
 	r->kernel.name = kernel->name;
 	r->kernel.signature = kernel->name;
 	r->module.variables = (uintptr_t)m->variables;
-	r->module.code = m->code;
 	r->launch.device = &r->device;
 	r->launch.kernel = &r->kernel;
 	memcpy(r->launch.block, m->launch.block, sizeof r->launch.block);
 	r->launch.threads = m->launch.block[0] * m->launch.block[1] * m->launch.block[2];
 	r->launch.dynamic_shared = m->launch.dynamic_shared;
-	r->launch.params = (const char *)r->params;
 	memset(m->flags, 0, HETCKPT_FLAG_BYTES);
 	memory_reset(m);
 }
 
 static int run_select(struct run *r, const char *prefix, enum hetckpt_variant variant)
 {
-	const struct hetckpt_cpu_function *f = find(r->m, prefix, r->kernel.name);
+	const struct hetckpt_cpu_function *f = find(r->m->code[r->result->rounds & 1], prefix, r->kernel.name);
 
 	if (!f) {
 		snprintf(r->result->error, sizeof r->result->error, "the code has no %s%s", prefix, r->kernel.name);
@@ -299,7 +324,13 @@ static void shuffle(struct run *r, uint32_t *order, uint32_t n)
 static int run_grid(struct run *r, uint32_t blocks)
 {
 	uint32_t *order = calloc(blocks, sizeof *order);
-	int rc = order ? 0 : -1;
+	int rc = order ? 0 : -1, here = r->result->rounds & 1;
+
+	memcpy(r->place[here], r->params, sizeof r->params);
+	memset(r->place[!here], 0xc5, sizeof r->params);
+	r->launch.params = (const char *)r->place[here];
+	if (r->launch.record)
+		r->launch.record = (const void *)(r->place[here] + r->record);
 
 	if (order)
 		shuffle(r, order, blocks);
@@ -361,7 +392,8 @@ void machine_run(struct machine *m, const struct hetckpt_map_kernel *kernel, enu
 	struct run r;
 
 	run_open(&r, m, kernel, seed, result);
-	record = (void *)(r.params + parameters(m, kernel, r.params));
+	r.record = parameters(m, kernel, r.params);
+	record = (void *)(r.params + r.record);
 	memcpy(record->grid, m->launch.grid, sizeof record->grid);
 	memcpy(r.launch.grid, m->launch.grid, sizeof r.launch.grid);
 	record->flags = (uintptr_t)m->flags;

@@ -33,8 +33,7 @@ struct machine_launch {
 struct machine {
 	struct hetckpt_image *image;
 	struct hetckpt_map *map;
-	void *library;
-	const struct hetckpt_cpu_module *code;
+	const struct hetckpt_cpu_module *code[2]; /* the same, at two places: launches alternate */
 	unsigned char *variables;
 	/* All memory that kernels see; filled anew before each run. */
 	unsigned char *out, *in, *acc;

@@ -21,15 +21,15 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import generate  # noqa: E402
 
-# Flags for files that do not say; random kernels take one by their seed. Few iterations
-# between polls, so that short loops reach them.
+# Flags for files that do not say; random kernels take one by their seed. Few iterations, and
+# no or little time, between polls: short loops reach them.
 VARIANTS = [
-    "-O2 -poll-stride=2",
-    "-O3 -poll-stride=1",
-    "-O1 -poll-stride=3",
-    "-O0 -poll-stride=2",
-    "-O2 -g -poll-stride=5",
-    "-O3 -ffast-math -poll-stride=4",
+    "-O2 -poll-stride=2 -poll-interval=0",
+    "-O3 -poll-stride=1 -poll-interval=0",
+    "-O1 -poll-stride=3 -poll-interval=1",
+    "-O0 -poll-stride=2 -poll-interval=0",
+    "-O2 -g -poll-stride=5 -poll-interval=0",
+    "-O3 -ffast-math -poll-stride=4 -poll-interval=1",
 ]
 
 
@@ -57,7 +57,7 @@ def image_of(ir):
 def compile_flags(words):
     out = []
     for w in shlex.split(words):
-        if w.startswith("-poll-stride="):
+        if w.startswith("-poll-"):
             out += ["-mllvm", "-hetckpt" + w]
         else:
             out.append(w)
