@@ -2,6 +2,7 @@
 #include "analysis/LiveState.h"
 #include "Names.h"
 #include "analysis/Scope.h"
+#include "transform/SharedPointers.h"
 #include "llvm/ADT/PostOrderIterator.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/Analysis/ValueTracking.h"
@@ -297,6 +298,18 @@ static std::string pointerKind(Value *V, Type *Ty) {
   return "generic";
 }
 
+/// True if V may point into memory that has another address on each device.
+static bool pointsToCode(Value *V) {
+  SmallVector<const Value *, 4> Under;
+  if (!V->getType()->isPointerTy())
+    return false;
+  getUnderlyingObjects(V, Under, nullptr, 16);
+  return any_of(Under, [](const Value *O) {
+    auto *G = dyn_cast<GlobalVariable>(O);
+    return G && liesWithCode(*G);
+  });
+}
+
 /// The private objects that V may point into, by number; empty: any of them.
 static SmallVector<unsigned, 2> pointedObjects(Value *V, ArrayRef<AllocaInst *> All) {
   SmallVector<unsigned, 2> Out;
@@ -383,6 +396,9 @@ std::string computeLiveState(Kernel &K, Function &F) {
     for (LiveValue &LV : SP.Live) {
       SmallVector<Leaf, 2> Leaves;
       flattenType(LV.V->getType(), Leaves);
+      if (pointsToCode(LV.V))
+        return "a pointer that may point into one of several constant tables is live "
+               "across a safepoint";
       std::string Name = sourceName(LV.V);
       for (Leaf &L : Leaves) {
         Slot S = slotFor(LV.V, L, DL);

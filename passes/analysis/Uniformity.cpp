@@ -281,8 +281,9 @@ bool Uniformity::blocksTarget(const BasicBlock *T, const BasicBlock *B) const {
     // A thread that waits here waits for those that stand at B.
     if (isSync(BB) || Named.count(BB) || (WarpOps.count(BB) && lanesWait(T, B)))
       return true;
-    // Another round of a loop that holds both: this round missed B.
-    if (Common && BB == Common->getHeader())
+    // Another round of a loop that holds both, or what follows the loop: this round
+    // missed B. (What leads quietly to the end is not followed.)
+    if (Common && (BB == Common->getHeader() || !Common->contains(BB)))
       return true;
     if (succ_empty(BB))
       return true;

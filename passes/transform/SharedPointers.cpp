@@ -10,9 +10,12 @@
 //   o = phi i32 [ 0, a ], [ (%q - @s), b ]
 //   p = getelementptr i8, @s, (sext o)
 //
-// Gaps: pointers that may point into static and into dynamic shared memory stay pointers.
+// The offset is also the normal form of the slot: it means the same on every target. So
+// pointers into constant memory and tables, which each target puts where it likes, become
+// offsets too.
 //
-// The offset is also the normal form of the slot: it means the same on every target.
+// Gaps: pointers that may point into static and into dynamic shared memory stay pointers.
+// Those that may point into one of several tables cannot be carried (LiveState.cpp).
 #include "transform/SharedPointers.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/Analysis/Utils/Local.h"
@@ -27,6 +30,12 @@ using namespace llvm;
 
 namespace hetckpt {
 
+bool liesWithCode(const GlobalVariable &G) {
+  return G.getAddressSpace() == 4 ||
+         (G.isConstant() && G.hasLocalLinkage() && !G.isExternallyInitialized() &&
+          G.getAddressSpace() != 3);
+}
+
 namespace {
 /// Finds the phis that can become offsets: all that they may hold is one variable plus
 /// offsets that can be computed. Anything else would leave addresses as numbers behind,
@@ -38,8 +47,7 @@ public:
     SmallVector<PHINode *, 8> Order;
     for (Instruction &I : instructions(F)) {
       auto *Phi = dyn_cast<PHINode>(&I);
-      if (!Phi || !Phi->getType()->isPointerTy() ||
-          Phi->getType()->getPointerAddressSpace() != 3)
+      if (!Phi || !Phi->getType()->isPointerTy())
         continue;
       if (GlobalVariable *Base = onlyBase(Phi)) {
         Bases[Phi] = Base;
@@ -73,7 +81,8 @@ private:
       if (isa<UndefValue>(O))
         continue;
       auto *G = dyn_cast<GlobalVariable>(O);
-      if (!G || G->getAddressSpace() != 3 || (Base && Base != G))
+      if (!G || (G->getAddressSpace() != 3 && !liesWithCode(*G)) ||
+          G->getType() != V->getType() || (Base && Base != G))
         return nullptr;
       Base = const_cast<GlobalVariable *>(G);
     }

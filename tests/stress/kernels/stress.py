@@ -49,7 +49,7 @@ def image_of(ir):
     """The portable image, out of the module's text."""
     m = re.search(r'^@__hetckpt_image = .*? c"((?:[^"\\]|\\..)*)"', ir, re.M)
     if not m:
-        raise Failed("the module has no portable image")
+        raise Failed(f"the module has no portable image: {ir[:200]} ... {ir[-200:]}")
     return re.sub(rb"\\(\\|[0-9A-Fa-f]{2})", lambda x: b"\\" if x[1] == b"\\" else bytes([int(x[1], 16)]),
                   m[1].encode("latin-1"))
 
