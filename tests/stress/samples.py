@@ -26,7 +26,7 @@ from rig import Failure, Rig, compare
 # the build that polls all the time, in place of the first.
 PLAN = {
     "bfs": [
-        ("levels", ["--size", "20000", "--repeat", "1"], ["--size", "50000", "--repeat", "2"]),
+        ("levels", ["--size", "3000", "--repeat", "1"], ["--size", "50000", "--repeat", "2"]),
         ("walk", ["--size", "200", "--repeat", "1"], ["--size", "2000", "--repeat", "2"]),
     ],
     "convolution3d": [("shared", ["--size", "16", "--repeat", "1"], ["--size", "40", "--repeat", "3"])],
@@ -75,6 +75,14 @@ PLAN = {
 # is not there, is a failure.
 UNREACHABLE = {
     ("matmul", "multiply_simple", 1): "the rest of an unrolled loop, and sizes are multiples of 64",
+}
+
+
+# (sample, kernel, id): safepoints that a run may meet or miss, and why.
+BY_CHANCE = {
+    ("bfs", "expand", 1): "the retry of an exchange, when two threads meet",
+    ("bfs", "expand", 2): "more strides over the nodes than two, which few cores do not need",
+    ("bfs", "walk", 1): "the rest of an unrolled loop",
 }
 
 
@@ -182,6 +190,8 @@ class Sample:
                 missing.append("%s: safepoint %s of %s is used, and must not be excused" % (self.name, number, kernel))
             elif excuse:
                 table.append("  " + " " * 20 + "(" + excuse + ")")
+            elif not paused and (self.name, kernel.split("(")[0], int(number)) in BY_CHANCE:
+                table.append("  " + " " * 20 + "(" + BY_CHANCE[self.name, kernel.split("(")[0], int(number)] + ")")
             elif not paused:
                 missing.append("%s: never paused at safepoint %s of %s at %s" % (self.name, number, kernel, place))
             elif not resumed:
