@@ -5,6 +5,7 @@
 #include "analysis/Waits.h"
 #include "llvm/Analysis/BlockFrequencyInfo.h"
 #include "llvm/Analysis/BranchProbabilityInfo.h"
+#include "llvm/Analysis/CFG.h"
 #include "llvm/IR/IntrinsicInst.h"
 
 using namespace llvm;
@@ -307,14 +308,61 @@ Planner::Cost Planner::visit(Loop *L) {
 
 } // namespace
 
+/// Threads that leave a loop for good may do so one by one only as long as nothing behind
+/// the loop needs all of them. A poll does. So of two loops in a row that threads leave one
+/// by one the first is led in lockstep, or does not poll. A loop that waits must poll, so
+/// there it is the others that do not.
+static void settle(PollPlan &Plan, Scope S, LoopInfo &LI, DominatorTree &DT,
+                   Uniformity &U) {
+  auto LatchOf = [&](const LoopPlan &P) {
+    return LI.getLoopFor(P.Header)->getLoopLatch();
+  };
+  auto Drop = [&](unsigned Index) {
+    LoopPlan &P = Plan.Loops[Index];
+    Plan.Missed.push_back({P.Header, P.Loc,
+                           std::string("the threads of the ") + scopeName(S) +
+                               " leave it one by one, and a loop behind it polls"});
+    U.removePoll(LatchOf(P));
+    Plan.Loops.erase(Plan.Loops.begin() + Index);
+  };
+  for (const LoopPlan &P : Plan.Loops)
+    U.addPoll(LatchOf(P));
+  for (bool Changed = true; Changed;) {
+    Changed = false;
+    for (unsigned I = 0; I < Plan.Loops.size() && !Changed; ++I) {
+      LoopPlan &P = Plan.Loops[I];
+      Loop *L = LI.getLoopFor(P.Header);
+      if (P.Kind == PollKind::Lockstep || U.isUniformPoint(L->getLoopLatch()))
+        continue;
+      Changed = true;
+      if (P.Kind == PollKind::Strip && findLockstepRegion(*L, LI, DT, U)) {
+        P.Kind = PollKind::Lockstep;
+        P.UniformTrip = true;
+        continue;
+      }
+      unsigned Other = I;
+      if (P.Kind == PollKind::Wait)
+        for (unsigned J = 0; J < Plan.Loops.size() && Other == I; ++J)
+          if (Plan.Loops[J].Kind != PollKind::Wait &&
+              isPotentiallyReachable(L->getHeader(), Plan.Loops[J].Header, nullptr, &DT,
+                                     &LI))
+            Other = J;
+      Plan.WaitsApart |= P.Kind == PollKind::Wait && Other == I;
+      Drop(Other);
+    }
+  }
+}
+
 PollPlan planPolls(Function &F, Scope S, LoopInfo &LI, DominatorTree &DT,
-                   ScalarEvolution &SE, const Uniformity &U) {
+                   ScalarEvolution &SE, Uniformity &U) {
   PollPlan Plan;
   BranchProbabilityInfo BPI(F, LI);
   BlockFrequencyInfo BFI(F, BPI, LI);
   Planner Walk(S, LI, DT, SE, U, BFI, Plan);
   for (Loop *L : LI)
     Walk.visit(L);
+  if (S != Scope::Thread)
+    settle(Plan, S, LI, DT, U);
   if (Plan.WaitsApart)
     Plan.Loops.clear();
   DenseMap<const BasicBlock *, LoopPlan *> ByHeader;

@@ -53,10 +53,9 @@ struct PollPlan {
   bool WaitsApart = false;
 };
 
-/// F: a kernel with all calls inlined and loops in simplified form.
+/// F: a kernel with all calls inlined and loops in simplified form. U learns of the polls.
 PollPlan planPolls(llvm::Function &F, Scope S, llvm::LoopInfo &LI,
-                   llvm::DominatorTree &DT, llvm::ScalarEvolution &SE,
-                   const Uniformity &U);
+                   llvm::DominatorTree &DT, llvm::ScalarEvolution &SE, Uniformity &U);
 
 /// A loop whose latch leaves it by comparing its counter with a bound.
 struct CountedLoop {

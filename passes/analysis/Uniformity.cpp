@@ -37,6 +37,7 @@ Uniformity::Uniformity(Function &F, Scope S, LoopInfo &LI, DominatorTree &DT)
       continue;
     if (isPoll(*Call)) {
       Syncs.insert(I.getParent());
+      AnySync.insert(I.getParent());
       continue;
     }
     switch (classifyCall(*Call)) {
@@ -204,14 +205,14 @@ void Uniformity::propagate() {
 }
 
 /// True if what can be reached from From runs to the end of the kernel without
-/// any synchronisation and without coming to Target: threads that go there just
+/// any synchronisation, polls to be included, and without coming to Target: threads that go there just
 /// return, sooner or later, and nobody waits for them but by their return.
 bool Uniformity::isQuiet(const BasicBlock *From, const BasicBlock *Target) const {
   SmallVector<const BasicBlock *, 8> Work{From};
   DenseSet<const BasicBlock *> Seen;
   while (!Work.empty()) {
     const BasicBlock *BB = Work.pop_back_val();
-    if (BB == Target || AnySync.count(BB))
+    if (BB == Target || AnySync.count(BB) || Polls.count(BB))
       return false;
     if (!Seen.insert(BB).second)
       continue;

@@ -34,6 +34,11 @@ public:
   /// so that all threads are in the same iteration.
   bool isSynchronised(const llvm::Loop *L) const;
 
+  /// Says that there is to be a poll behind BB: threads of the scope wait there for all
+  /// that have not returned.
+  void addPoll(const llvm::BasicBlock *BB) { Polls.insert(BB); }
+  void removePoll(const llvm::BasicBlock *BB) { Polls.erase(BB); }
+
   /// True if BB holds a barrier or warp operation of any kind.
   bool synchronises(const llvm::BasicBlock *BB) const { return AnySync.count(BB); }
 
@@ -53,6 +58,7 @@ private:
   llvm::DenseSet<const llvm::BasicBlock *> Syncs;   ///< synchronise the scope
   llvm::DenseSet<const llvm::BasicBlock *> WarpOps; ///< that do not synchronise the scope
   llvm::DenseSet<const llvm::BasicBlock *> Named;   ///< counted barriers
+  llvm::DenseSet<const llvm::BasicBlock *> Polls;   ///< that are to come
   llvm::DenseSet<const llvm::BasicBlock *> AnySync; ///< any barrier or warp op
   llvm::DenseSet<const llvm::Value *> Divergent;
   llvm::DenseSet<const llvm::BasicBlock *> DivergentBranches;

@@ -2,6 +2,8 @@
 #include "analysis/Waits.h"
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/IR/Constants.h"
+#include "llvm/IR/Function.h"
+#include "llvm/IR/InstrTypes.h"
 #include "llvm/IR/Instructions.h"
 
 using namespace llvm;
@@ -33,34 +35,75 @@ static bool waitsOn(const Instruction &I, const Loop &L) {
   return false;
 }
 
+/// What decides at BB's end.
+static Value *condition(const BasicBlock *BB) {
+  if (auto *Br = dyn_cast<BranchInst>(BB->getTerminator()))
+    return Br->isConditional() ? Br->getCondition() : nullptr;
+  if (auto *Sw = dyn_cast<SwitchInst>(BB->getTerminator()))
+    return Sw->getCondition();
+  return nullptr;
+}
+
+/// What decides whether BB is come to, as far as there is one way to it inside L.
+static void controls(const BasicBlock *BB, const Loop &L, SmallVectorImpl<Value *> &Out) {
+  while (BB != L.getHeader()) {
+    BB = BB->getSinglePredecessor();
+    if (!BB || !L.contains(BB))
+      return;
+    if (Value *Cond = condition(BB))
+      Out.push_back(Cond);
+  }
+}
+
 bool isWaitLoop(const Loop &L) {
   SmallVector<BasicBlock *, 4> Exiting;
   L.getExitingBlocks(Exiting);
+  SmallVector<Value *, 8> Work;
   for (BasicBlock *BB : Exiting) {
-    Value *Cond = nullptr;
-    if (auto *Br = dyn_cast<BranchInst>(BB->getTerminator()))
-      Cond = Br->isConditional() ? Br->getCondition() : nullptr;
-    else if (auto *Sw = dyn_cast<SwitchInst>(BB->getTerminator()))
-      Cond = Sw->getCondition();
-    SmallVector<Value *, 8> Work;
-    DenseSet<Value *> Seen;
-    if (Cond)
+    if (Value *Cond = condition(BB))
       Work.push_back(Cond);
-    while (!Work.empty()) {
-      auto *I = dyn_cast<Instruction>(Work.pop_back_val());
-      if (!I || !L.contains(I) || !Seen.insert(I).second)
-        continue;
-      if (waitsOn(*I, L))
-        return true;
-      // What a block or a warp agreed on comes from what its threads read.
-      if (auto *Call = dyn_cast<CallBase>(I)) {
-        if (Call->isConvergent())
-          append_range(Work, Call->args());
-      } else if (!isa<LoadInst>(I) && !I->isAtomic()) {
-        append_range(Work, I->operands());
-      }
-    }
+    controls(BB, L, Work);
   }
+  DenseSet<Value *> Seen;
+  while (!Work.empty()) {
+    auto *I = dyn_cast<Instruction>(Work.pop_back_val());
+    if (!I || !L.contains(I) || !Seen.insert(I).second)
+      continue;
+    if (waitsOn(*I, L))
+      return true;
+    // What a block or a warp agreed on comes from what its threads read.
+    if (auto *Call = dyn_cast<CallBase>(I)) {
+      if (Call->isConvergent())
+        append_range(Work, Call->args());
+      continue;
+    }
+    // A variable that says "done" is a constant on each way: the way tells.
+    if (auto *Phi = dyn_cast<PHINode>(I))
+      for (unsigned N = 0; N < Phi->getNumIncomingValues(); ++N)
+        if (BasicBlock *From = Phi->getIncomingBlock(N);
+            L.contains(From) && isa<Constant>(Phi->getIncomingValue(N))) {
+          if (Value *Cond = condition(From))
+            Work.push_back(Cond);
+          controls(From, L, Work);
+        }
+    if (!isa<LoadInst>(I) && !I->isAtomic())
+      append_range(Work, I->operands());
+  }
+  return false;
+}
+
+bool mayBeWaitLoop(const Loop &L) {
+  // Variables lie in memory, atomics in functions: all that can be said is that the loop
+  // does something that another thread could see or be seen by.
+  for (const BasicBlock *BB : L.blocks())
+    for (const Instruction &I : *BB) {
+      if (I.isVolatile() || I.isAtomic())
+        return true;
+      if (auto *Call = dyn_cast<CallBase>(&I))
+        if (const Function *Callee = Call->getCalledFunction();
+            Callee && !Callee->isDeclaration() && !Call->doesNotAccessMemory())
+          return true;
+    }
   return false;
 }
 

@@ -16,4 +16,8 @@ namespace hetckpt {
 /// make progress by themselves and are not waits.
 bool isWaitLoop(const llvm::Loop &L);
 
+/// The same for code that has not been optimised, where it cannot be told: true if L could
+/// be a wait.
+bool mayBeWaitLoop(const llvm::Loop &L);
+
 } // namespace hetckpt

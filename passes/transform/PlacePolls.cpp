@@ -208,7 +208,14 @@ bool markWaits(Function &F) {
   LoopInfo LI(DT);
   bool Any = false;
   for (Loop *L : LI.getLoopsInPreorder()) {
-    if (!isWaitLoop(*L))
+    bool Marked = any_of(L->blocks(), [&](const BasicBlock *BB) {
+      return LI.getLoopFor(BB) == L && any_of(*BB, [](const Instruction &I) {
+               auto *Call = dyn_cast<CallBase>(&I);
+               return Call && Call->getCalledFunction() &&
+                      Call->getCalledFunction()->getName() == names::Spin;
+             });
+    });
+    if (Marked || !(F.hasOptNone() ? mayBeWaitLoop(*L) : isWaitLoop(*L)))
       continue;
     FunctionCallee Spin = F.getParent()->getOrInsertFunction(
         names::Spin, Type::getVoidTy(F.getContext()));

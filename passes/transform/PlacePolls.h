@@ -14,7 +14,7 @@ void placePolls(Kernel &K, llvm::Function &F, llvm::Value *Launch,
 
 /// Marks each loop that waits on memory with a call of __hetckpt_spin, which lets
 /// targets that run threads one after another run the one waited for.
-/// Returns true if there was any.
+/// Loops that are marked already are left alone. Returns true if any was marked.
 bool markWaits(llvm::Function &F);
 
 } // namespace hetckpt

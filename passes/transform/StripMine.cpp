@@ -115,7 +115,8 @@ BasicBlock *versionShortTrips(Loop &L, const CountedLoop &C, uint64_t Stride,
   BasicBlock *Pre = L.getLoopPreheader(), *Header = L.getHeader();
   Function *F = Header->getParent();
   LLVMContext &Ctx = F->getContext();
-  formLCSSA(L, DT, &LI, nullptr); // what leaves the loop leaves through phis
+  // What leaves the loop, or a loop inside it, leaves through phis.
+  formLCSSARecursively(L, DT, &LI, nullptr);
 
   ValueToValueMapTy Map;
   SmallVector<BasicBlock *, 16> Copies;

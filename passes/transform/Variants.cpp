@@ -226,6 +226,12 @@ void buildVariants(Kernel &K) {
   K.PauseScope = R.PauseScope;
   if (std::string Why = findEscapes(*Run); !Why.empty())
     return Fail(Why);
+  // What was marked before variables were in registers was marked on suspicion.
+  for (Instruction &I : make_early_inc_range(instructions(*Run)))
+    if (auto *Call = dyn_cast<CallInst>(&I); Call && Call->getCalledFunction() &&
+                                             Call->getCalledFunction()->getName() == names::Spin)
+      Call->eraseFromParent();
+  markWaits(*Run);
 
   PollPlan Plan = planFunction(*Run, *K.PauseScope);
   reportPlan(K, Plan);
