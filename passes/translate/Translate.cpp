@@ -63,17 +63,20 @@ Error translate(const hetckpt_translate_request &R, SmallVectorImpl<char> &Resul
     if (cacheRead(Key, Result))
       return Error::success();
   }
-  LLVMContext Context;
-  auto In = openInput(Bytes, Map, Context);
-  if (!In)
-    return In.takeError();
   cpu::Options O;
   O.Target = *Cpu;
   O.Time = R.flags & HETCKPT_TRANSLATE_TIME;
   SmallVector<char, 0> Object;
   std::string Llvm;
-  if (Error E = cpu::compile(std::move(In->Code), In->Layout, O, Object, Text ? &Llvm : nullptr))
-    return E;
+  // Once more where a choice turned out to be wrong; each time there are fewer to make.
+  while (Object.empty()) {
+    LLVMContext Context;
+    auto In = openInput(Bytes, Map, Context);
+    if (!In)
+      return In.takeError();
+    if (Error E = cpu::compile(std::move(In->Code), In->Layout, O, Object, Text ? &Llvm : nullptr))
+      return E;
+  }
   if (Text) {
     Result.assign(Llvm.begin(), Llvm.end());
     return Error::success();

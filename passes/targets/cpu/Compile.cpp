@@ -4,6 +4,8 @@
 #include "Cpu.h"
 #include "Support.h"
 
+#include "hetckpt/abi.h"
+
 #include "llvm/Analysis/TargetTransformInfo.h"
 #include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/IR/InstIterator.h"
@@ -166,8 +168,8 @@ Error linkSupport(Module &M, std::unique_ptr<Module> Support) {
   SmallVector<GlobalValue *, 8> Keep;
   SmallVector<StringRef, 8> Calls = libcalls(M);
   // For loops that are yet to be made; unused ones go later.
-  M.getOrInsertFunction("__hetckpt_cpu_alike",
-                        Support->getFunction("__hetckpt_cpu_alike")->getFunctionType());
+  for (const char *Name : {"__hetckpt_cpu_alike", "__hetckpt_cpu_find", "__hetckpt_cpu_drive"})
+    M.getOrInsertFunction(Name, Support->getFunction(Name)->getFunctionType());
   for (StringRef Name : Calls)
     M.getOrInsertFunction(Name, Support->getFunction(Name)->getFunctionType());
   SmallVector<std::string, 64> Names;
@@ -199,6 +201,29 @@ Error check(const Module &M, const char *When) {
   return fail(EINVAL, Twine("invalid code ") + When + ": " + Text);
 }
 
+/// Adds the loops to Leave that were cut and did not become vector code. True if there are any.
+/// Where a second try is in vain too, all loops of the function are left.
+bool leaveScalar(Module &M, ArrayRef<Variant> Functions, StringSet<> &Leave) {
+  bool Any = false, Again = !Leave.empty();
+  for (const Variant &F : Functions)
+    for (unsigned N = 0; N < F.CutLoops.size(); N++) {
+      if (F.CutLoops[N].empty())
+        continue;
+      uint32_t Site = HETCKPT_CPU_FIRST_SITE + F.SiteCount + N;
+      llvm::Function *Loop = M.getFunction((F.Name + ".loop." + Twine(Site)).str());
+      bool Vector = false;
+      if (Loop)
+        for (Instruction &I : instructions(*Loop))
+          Vector |= isa<StoreInst>(I) && I.getOperand(0)->getType()->isVectorTy();
+      if (!Vector)
+{
+        Any = true;
+        Leave.insert(Again ? StringRef(F.Name) : StringRef(F.CutLoops[N]));
+      }
+    }
+  return Any;
+}
+
 class Stopwatch {
 public:
   explicit Stopwatch(bool On) : On(On), Last(std::chrono::steady_clock::now()) {}
@@ -227,7 +252,7 @@ std::string targetIdentity(StringRef Target) {
   return "x86_64 " + C->Name + " " + C->Features;
 }
 
-Error compile(std::unique_ptr<Module> In, const ModuleLayout &Layout, const Options &Opts,
+Error compile(std::unique_ptr<Module> In, const ModuleLayout &Layout, Options &Opts,
               SmallVectorImpl<char> &Object, std::string *EmitLlvm) {
   Stopwatch Watch(Opts.Time);
   LLVMContext &Ctx = In->getContext();
@@ -267,6 +292,7 @@ Error compile(std::unique_ptr<Module> In, const ModuleLayout &Layout, const Opti
   Passes P(TM->get());
   for (Variant &F : Functions) {
     P.clean(*F.Thread);
+    F.CutLoops = cutLoops(*F.Thread, Opts.LeaveLoops);
     auto Sites = findSites(*F.Thread);
     if (!Sites)
       return Sites.takeError();
@@ -286,6 +312,8 @@ Error compile(std::unique_ptr<Module> In, const ModuleLayout &Layout, const Opti
   P.Functions.clear();
   P.Builder.buildPerModuleDefaultPipeline(OptimizationLevel::O3).run(M, P.Modules);
   Watch.lap("optimising");
+  if (leaveScalar(M, Functions, Opts.LeaveLoops))
+    return Error::success();
   if (EmitLlvm) {
     raw_string_ostream OS(*EmitLlvm);
     M.print(OS, nullptr);

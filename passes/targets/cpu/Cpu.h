@@ -9,7 +9,9 @@
 //   Vocabulary  ids, fences, classification, services
 //   Thread      a function for one thread of a kernel
 //   Waits       finds and numbers the sites at which threads wait
+//   Loops       inner loops change places with the loop over threads
 //   Uniform     what is the same in all threads
+//   Remat       what need not be kept
 //   Split       thread function with sites -> state machine with frames
 //   Threads     loop over the threads of a block around that
 //   Table       the exported module record
@@ -19,6 +21,7 @@
 #include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/Instructions.h"
 #include "llvm/IR/Module.h"
@@ -61,7 +64,10 @@ struct Variant {
   llvm::Function *Thread = nullptr; ///< i32 (context): runs one thread
   llvm::Function *Run = nullptr;    ///< hetckpt_cpu_function.run
   llvm::GlobalVariable *Sites = nullptr;
-  uint32_t SiteCount = 0;
+  uint32_t SiteCount = 0;  ///< at which the runtime decides
+  uint32_t CutCount = 0;   ///< and cuts, which are numbered behind these
+  /// For each cut the loop in whose header it is, or "".
+  llvm::SmallVector<std::string, 4> CutLoops;
   uint32_t FrameBytes = 0;
   uint32_t StaticShared = 0;
   uint32_t ParamBytes = 0;
@@ -103,22 +109,62 @@ struct Site {
   unsigned Op = 0; ///< enum hetckpt_cpu_op
   /// Which arguments of the call they are; -1: none.
   int Value = -1, Mask = -1, Lane = -1, Clamp = -1;
+  bool AtHeader = false; ///< of a cut
   unsigned Line = 0;
 
   llvm::Value *operand(int Index) const {
     return Index < 0 ? nullptr : Call->getArgOperand(Index);
   }
 };
+/// Op of cuts, which the runtime never sees.
+inline constexpr unsigned OpCut = ~0u;
 /// True for the vocabulary's functions that make a thread wait.
 bool isWait(llvm::StringRef Callee);
+/// Sites first, cuts behind them in their order.
 llvm::Expected<llvm::SmallVector<Site, 8>> findSites(llvm::Function &Thread);
 
+// Loops.cpp
+/// Cuts inner loops for which it looks worth while, except those named in Leave. Returns,
+/// in the order of the cuts, the name of the loop whose header a cut is in, or "" for
+/// a cut behind a loop.
+llvm::SmallVector<std::string, 4> cutLoops(llvm::Function &Thread, const llvm::StringSet<> &Leave);
+
 // Uniform.cpp
-/// Values that are the same in all threads that came by the same sites.
-llvm::SmallPtrSet<const llvm::Instruction *, 32> findUniform(llvm::Function &Thread,
-                                                             llvm::ArrayRef<Site> Sites);
+struct Divergence {
+  /// The same in all threads that came by the same sites.
+  llvm::SmallPtrSet<const llvm::Instruction *, 32> Uniform;
+  /// Phis at which threads meet that came different ways.
+  llvm::SmallPtrSet<const llvm::Instruction *, 32> Joins;
+  /// Made in a loop that threads leave at different times, and used behind it.
+  llvm::SmallPtrSet<const llvm::Instruction *, 32> Uneven;
+};
+Divergence findDivergence(llvm::Function &Thread, llvm::ArrayRef<Site> Sites);
 /// True if all threads that wait together get the same answer.
 bool answersAlike(unsigned Op);
+
+// Remat.cpp
+/// Instructions needed to compute V again from arguments and constants; over Budget if
+/// that is too many or impossible. Those in Entry are at hand everywhere.
+unsigned rematCost(llvm::Value *V, unsigned Budget, const llvm::BasicBlock *Entry);
+llvm::Value *rematerialise(llvm::Value *V, llvm::IRBuilder<> &B,
+                           llvm::DenseMap<llvm::Value *, llvm::Value *> &Done,
+                           const llvm::BasicBlock *Entry);
+
+/// Finds what a value is but for a uniform.
+class BaseFinder {
+public:
+  BaseFinder(const Divergence &D, const llvm::BasicBlock *Entry) : D(D), Entry(Entry) {}
+  /// A value that can be computed again and from which I differs by a uniform; or null.
+  llvm::Value *find(llvm::Instruction *I);
+
+private:
+  bool uniform(llvm::Value *V) const;
+  llvm::Value *look(llvm::Value *V, unsigned Depth);
+
+  const Divergence &D;
+  const llvm::BasicBlock *Entry;
+  llvm::DenseMap<llvm::Value *, llvm::Value *> Known;
+};
 
 // Split.cpp
 /// Turns F.Thread into i32 (context, i32 site, uniforms) that runs from one site to the
@@ -141,13 +187,15 @@ llvm::Value *loadField(llvm::IRBuilderBase &B, llvm::Value *Block, size_t Offset
 struct Options {
   std::string Target = "native"; ///< x86-64-v2, v3, v4, or native
   bool Time = false;
+  llvm::StringSet<> LeaveLoops;  ///< not to be cut
 };
 /// Names the machine that code is made for, features included: part of cache keys.
 std::string targetIdentity(llvm::StringRef Target);
 /// All steps: In in the neutral vocabulary to an object file. EmitLlvm, if not null,
-/// gets the module's text before code generation.
+/// gets the module's text before code generation. If loops were cut in vain, they are
+/// added to Opts.LeaveLoops and Object stays empty: to be called again.
 llvm::Error compile(std::unique_ptr<llvm::Module> In, const ModuleLayout &Layout,
-                    const Options &Opts, llvm::SmallVectorImpl<char> &Object,
+                    Options &Opts, llvm::SmallVectorImpl<char> &Object,
                     std::string *EmitLlvm);
 
 } // namespace hetckpt::cpu

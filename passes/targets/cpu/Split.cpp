@@ -62,6 +62,11 @@ private:
     AllocaInst *Home = nullptr; ///< promoted to a register in the end
     int Slot = -1;              ///< none: computed again
     bool Uniform = false;       ///< reloaded by the caller, once for a range
+    Value *Base = nullptr;      ///< only the difference from that is kept
+    Instruction *Next = nullptr; ///< what followed its definition
+    /// Copies of the base at the definition, before and behind each site of Across.
+    Value *BaseAtDef = nullptr;
+    SmallVector<Value *, 8> BaseBefore, BaseBehind;
     Value *Loaded = nullptr;    ///< what stands for that until there is an argument
     bool AtDef = false;
     SmallVector<unsigned, 8> Across; ///< sites
@@ -71,8 +76,6 @@ private:
   void cutAtSites();
   void requestAndAnswer();
   void computeLiveness();
-  unsigned rematCost(Value *V, unsigned Budget);
-  Value *rematerialise(Value *V, IRBuilder<> &B, DenseMap<Value *, Value *> &Done);
   void demote(Instruction *I, Spilled &S);
   Error layOut();
   void dispatch();
@@ -88,7 +91,7 @@ private:
   SmallVector<Slot, 32> Slots;
   BasicBlock *Entry = nullptr;
   SmallVector<AllocaInst *, 4> Privates;
-  SmallPtrSet<const Instruction *, 32> Uniform;
+  Divergence Shape;
   /// Stand-ins for arguments that do not exist yet, in the order of Out.Uniforms.
   SmallVector<Instruction *, 8> Stands;
   DenseMap<AllocaInst *, uint64_t> PrivateOffset;
@@ -175,11 +178,8 @@ void Splitter::requestAndAnswer() {
     }
     if (R) {
       if (answersAlike(S.Op))
-        for (Instruction &I : *S.Call->getParent())
-          if (&I == S.Call)
-            break;
-          else
-            Uniform.insert(&I);
+        for (auto I = S.Call->getParent()->begin(); &*I != S.Call; ++I)
+          Shape.Uniform.insert(&*I);
       S.Call->replaceAllUsesWith(R);
     }
     S.Call->eraseFromParent();
@@ -244,51 +244,6 @@ void Splitter::computeLiveness() {
   for (unsigned N = 0; N < Cont.size(); N++)
     for (unsigned I : In[Cont[N]].set_bits())
       Spills[Values[I]].Across.push_back(N);
-}
-
-/// Instructions needed to compute V again from arguments and constants; over Budget if
-/// that is too many or impossible.
-unsigned Splitter::rematCost(Value *V, unsigned Budget) {
-  if (isa<Constant>(V) || isa<Argument>(V))
-    return 0;
-  auto *I = dyn_cast<Instruction>(V);
-  const unsigned No = Budget + 1;
-  if (!I || !Budget)
-    return No;
-  if (isa<AllocaInst>(I))
-    return 0;
-  if (I->getParent() == Entry)
-    return No; // a stand-in: what it stands for is only there behind its site
-  if (auto *L = dyn_cast<LoadInst>(I)) {
-    if (!L->hasMetadata(LLVMContext::MD_invariant_load))
-      return No;
-  } else if (auto *B = dyn_cast<BinaryOperator>(I)) {
-    if (B->isIntDivRem() || B->getType()->isFPOrFPVectorTy())
-      return No;
-  } else if (!isa<CastInst>(I) && !isa<GetElementPtrInst>(I) && !isa<ICmpInst>(I) &&
-             !isa<SelectInst>(I)) {
-    return No;
-  }
-  unsigned Cost = 1;
-  for (Value *Op : I->operands()) {
-    Cost += rematCost(Op, Budget - Cost);
-    if (Cost > Budget)
-      return No;
-  }
-  return Cost;
-}
-
-Value *Splitter::rematerialise(Value *V, IRBuilder<> &B, DenseMap<Value *, Value *> &Done) {
-  auto *I = dyn_cast<Instruction>(V);
-  if (!I || I->getParent() == Entry)
-    return V;
-  if (Value *D = Done.lookup(V))
-    return D;
-  Instruction *New = I->clone();
-  for (Use &U : New->operands())
-    U.set(rematerialise(U.get(), B, Done));
-  B.Insert(New, I->getName());
-  return Done[V] = New;
 }
 
 /// Puts I in memory: a store behind it, a load before each use. Promotion undoes that
@@ -388,7 +343,7 @@ void Splitter::dispatch() {
 }
 
 Error Splitter::run() {
-  Uniform = findUniform(F, Sites);
+  Shape = findDivergence(F, Sites);
   cutAtSites();
   Entry = BasicBlock::Create(Ctx, "dispatch", &F, &F.getEntryBlock());
   BranchInst::Create(Entry->getNextNode(), Entry);
@@ -406,17 +361,22 @@ Error Splitter::run() {
   LoopInfo LI(DT);
 
   // Decide first, on the code as it is.
+  BaseFinder Bases(Shape, Entry);
   for (auto &[I, S] : Spills) {
-    if (rematCost(I, RematLimit) <= RematLimit)
+    if (rematCost(I, RematLimit, Entry) <= RematLimit)
       continue;
+    S.Uniform = Shape.Uniform.contains(I);
+    if (!S.Uniform)
+      S.Base = Bases.find(I);
     Type *T = I->getType()->isIntegerTy(1) ? Type::getInt8Ty(Ctx) : I->getType();
+    if (S.Base && T->isPointerTy())
+      T = Type::getInt64Ty(Ctx);
     S.Slot = Slots.size();
     Slots.push_back({T, DL.getTypeAllocSize(T).getFixedValue(), 0, DL.getABITypeAlign(T)});
     unsigned Shallowest = ~0u;
     for (unsigned N : S.Across)
       Shallowest = std::min(Shallowest, LI.getLoopDepth(Before[N]));
     S.AtDef = LI.getLoopDepth(I->getParent()) <= Shallowest;
-    S.Uniform = Uniform.contains(I);
   }
   if (Error E = layOut())
     return E;
@@ -443,7 +403,7 @@ Error Splitter::run() {
   }
 
   for (auto &[I, S] : Spills) {
-    if (S.Slot < 0 || !S.Uniform)
+    if (S.Slot < 0 || (!S.Uniform && !S.Base))
       continue;
     SmallVector<uint32_t, 8> At;
     for (unsigned N : S.Across)
@@ -451,10 +411,17 @@ Error Splitter::run() {
     S.Loaded = addUniform(Slots[S.Slot].T, Slots[S.Slot].Offset, false, At);
   }
 
-  auto Spill = [&](IRBuilder<> &At, Spilled &S, Value *V) {
+  auto Spill = [&](IRBuilder<> &At, Spilled &S, Value *V, Value *B) {
     Slot &L = Slots[S.Slot];
-    if (V->getType() != L.T)
+    if (S.Base) {
+      if (V->getType()->isPointerTy()) {
+        V = At.CreatePtrToInt(V, L.T);
+        B = At.CreatePtrToInt(B, L.T);
+      }
+      V = At.CreateSub(V, B);
+    } else if (V->getType() != L.T) {
       V = At.CreateZExt(V, L.T);
+    }
     At.CreateAlignedStore(V, L.Address, L.A);
   };
   // Computing a value again needs the originals' operands: clone before uses change.
@@ -464,30 +431,45 @@ Error Splitter::run() {
     if (S.Slot < 0)
       for (unsigned N : S.Across) {
         IRBuilder<> At(Cont[N]->getTerminator());
-        Clones[{I, N}] = rematerialise(I, At, Done[N]);
+        Clones[{I, N}] = rematerialise(I, At, Done[N], Entry);
       }
+  for (auto &[I, S] : Spills) {
+    S.Next = isa<PHINode>(I) ? &*I->getParent()->getFirstInsertionPt() : I->getNextNode();
+    if (!S.Base)
+      continue;
+    IRBuilder<> At(S.Next);
+    DenseMap<Value *, Value *> Here;
+    S.BaseAtDef = rematerialise(S.Base, At, Here, Entry);
+    for (unsigned N : S.Across) {
+      At.SetInsertPoint(Cont[N]->getTerminator());
+      S.BaseBehind.push_back(rematerialise(S.Base, At, Done[N], Entry));
+      At.SetInsertPoint(Before[N]->getTerminator());
+      Here.clear();
+      S.BaseBefore.push_back(S.AtDef ? nullptr : rematerialise(S.Base, At, Here, Entry));
+    }
+  }
   for (auto &[I, S] : Spills) {
     demote(I, S);
     if (S.Slot >= 0 && S.AtDef) {
-      IRBuilder<> At(Ctx);
-      if (isa<PHINode>(I))
-        At.SetInsertPoint(I->getParent(), I->getParent()->getFirstInsertionPt());
-      else
-        At.SetInsertPoint(I->getParent(), std::next(I->getIterator()));
-      Spill(At, S, I);
+      IRBuilder<> At(S.Next);
+      Spill(At, S, I, S.BaseAtDef);
     }
-    for (unsigned N : S.Across) {
+    for (unsigned K = 0; K < S.Across.size(); K++) {
+      unsigned N = S.Across[K];
       IRBuilder<> At(Ctx);
       if (S.Slot >= 0 && !S.AtDef) {
         At.SetInsertPoint(Before[N]->getTerminator());
-        Spill(At, S, At.CreateLoad(I->getType(), S.Home));
+        Spill(At, S, At.CreateLoad(I->getType(), S.Home), S.BaseBefore[K]);
       }
       At.SetInsertPoint(Cont[N]->getTerminator());
       Value *V;
       if (S.Slot >= 0) {
         Slot &L = Slots[S.Slot];
         V = S.Loaded ? S.Loaded : At.CreateAlignedLoad(L.T, L.Address, L.A, I->getName());
-        if (V->getType() != I->getType())
+        if (S.Base) {
+          Value *B = S.BaseBehind[K];
+          V = I->getType()->isPointerTy() ? At.CreateGEP(At.getInt8Ty(), B, V) : At.CreateAdd(B, V);
+        } else if (V->getType() != I->getType())
           V = At.CreateTrunc(V, I->getType());
       } else {
         V = Clones[{I, N}];
@@ -534,9 +516,10 @@ GlobalVariable *siteTable(Module &M, const Variant &F, ArrayRef<Site> Sites) {
 
 Error splitAtSites(Variant &F, ArrayRef<Site> Sites) {
   static_assert(sizeof(hetckpt_cpu_site) == 24);
-  F.SiteCount = Sites.size();
+  F.CutCount = count_if(Sites, [](const Site &S) { return S.Op == OpCut; });
+  F.SiteCount = Sites.size() - F.CutCount;
   // The table first: splitting erases the calls, and with them constant operands' users.
-  F.Sites = siteTable(*F.Thread->getParent(), F, Sites);
+  F.Sites = siteTable(*F.Thread->getParent(), F, Sites.take_front(F.SiteCount));
   return Splitter(F, Sites).run();
 }
 

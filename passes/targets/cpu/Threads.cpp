@@ -11,6 +11,9 @@
 // at, each with the step function reduced to what can be reached from there. A whole
 // block then runs from barrier to barrier in one loop that can be vectorised.
 //
+// Cuts (Loops.cpp) have two loops each: one for when all threads of the range are there,
+// one that looks at each thread's state. __hetckpt_cpu_drive in support.c calls them.
+//
 // Threads do not depend on each other between sites but through atomics and volatile
 // accesses, so all others are marked as independent between iterations. A private array
 // that is left on the stack would be shared between iterations; then nothing is marked.
@@ -58,9 +61,9 @@ void markIndependent(llvm::Function &F, BranchInst &Latch, ArrayRef<BasicBlock *
 
 /// Loads what is the same in all threads from First on, and lowers *Count to as many as
 /// really agree. The runtime says so for threads that were never apart; others are
-/// compared.
+/// compared. Masked: the same for those that are at this cut, which have not been apart.
 SmallVector<Value *, 8> loadUniforms(IRBuilder<> &B, Value *Block, Value *First, Value **Count,
-                                     ArrayRef<const Variant::Uniform *> Uniforms) {
+                                     ArrayRef<const Variant::Uniform *> Uniforms, uint32_t Masked) {
   SmallVector<Value *, 8> Values, Arrays;
   if (Uniforms.empty())
     return Values;
@@ -73,6 +76,12 @@ SmallVector<Value *, 8> loadUniforms(IRBuilder<> &B, Value *Block, Value *First,
   Value *Threads = B.CreateZExt(
       loadField(B, Block, offsetof(hetckpt_cpu_block, threads), I32, "threads"), I64);
   Value *At = B.CreateZExt(First, I64);
+  if (Masked) {
+    llvm::Function *Find = F.getParent()->getFunction("__hetckpt_cpu_find");
+    Value *States = loadField(B, Block, offsetof(hetckpt_cpu_block, state), B.getPtrTy(), "states");
+    Value *N = B.CreateCall(Find, {B.CreateInBoundsGEP(I32, States, At), *Count, B.getInt32(Masked)});
+    At = B.CreateAdd(At, B.CreateZExt(N, I64));
+  }
   for (const Variant::Uniform *U : Uniforms) {
     uint64_t Bytes = DL.getTypeAllocSize(U->Ty);
     Value *Array = U->Answer ? Answers
@@ -83,6 +92,8 @@ SmallVector<Value *, 8> loadUniforms(IRBuilder<> &B, Value *Block, Value *First,
     Align A = std::min(DL.getABITypeAlign(U->Ty), Align(16));
     Values.push_back(B.CreateAlignedLoad(U->Ty, P, A, "uniform"));
   }
+  if (Masked)
+    return Values;
   Value *Together = loadField(B, Block, offsetof(hetckpt_cpu_block, together), I32, "together");
   auto *Here = B.GetInsertBlock();
   auto *Compare = BasicBlock::Create(C, "compare", &F);
@@ -119,9 +130,10 @@ ConstantInt *onlyResult(llvm::Function &Body) {
 
 /// A loop over [first, first + count) around Body, which is i32 (context, uniforms).
 /// HasSites: its result goes to state[tid] and all results are compared, unless they
-/// can only be equal; else anything but 0 ends the loop and is returned.
+/// can only be equal; else anything but 0 ends the loop and is returned. Masked: only
+/// threads whose state[] is this cut are run, and the results of the others count too.
 llvm::Function *makeLoop(llvm::Function &Body, const Twine &Name, bool HasSites,
-                         ArrayRef<const Variant::Uniform *> Uniforms = {}) {
+                         ArrayRef<const Variant::Uniform *> Uniforms = {}, uint32_t Masked = 0) {
   LLVMContext &C = Body.getContext();
   Module &M = *Body.getParent();
   IRBuilder<> B(C);
@@ -136,7 +148,7 @@ llvm::Function *makeLoop(llvm::Function &Body, const Twine &Name, bool HasSites,
   F->getArg(1)->setName("first");
   F->getArg(2)->setName("count");
 
-  ConstantInt *Only = HasSites ? onlyResult(Body) : nullptr;
+  ConstantInt *Only = HasSites && !Masked ? onlyResult(Body) : nullptr;
   bool Compares = HasSites && !Only;
 
   auto *Entry = BasicBlock::Create(C, "entry", F);
@@ -175,7 +187,7 @@ llvm::Function *makeLoop(llvm::Function &Body, const Twine &Name, bool HasSites,
     AllG->addIncoming(B.getInt32(~0u), Entry);
   }
   Value *Count = B.CreateSub(RangeEnd, First, "group.count", true, true);
-  SmallVector<Value *, 8> Loaded = loadUniforms(B, Block, First, &Count, Uniforms);
+  SmallVector<Value *, 8> Loaded = loadUniforms(B, Block, First, &Count, Uniforms, Masked);
   Value *End = B.CreateAdd(First, Count, "end", true, true);
   Value *Row0 = B.CreateUDiv(First, Nx, "row0");
   Value *X00 = B.CreateURem(First, Nx, "x00");
@@ -223,12 +235,30 @@ llvm::Function *makeLoop(llvm::Function &Body, const Twine &Name, bool HasSites,
   Value *Tid = B.CreateTrunc(Tid64, I32, "tid", true, true);
   SmallVector<Value *, 12> Args = {Block, X, Y, Z, Tid};
   Args.append(Loaded);
+  Value *Before = nullptr, *State = nullptr;
+  BasicBlock *Called = Thread;
+  if (Compares)
+    State = B.CreateInBoundsGEP(I32, States, Tid64);
+  if (Masked) {
+    Called = BasicBlock::Create(C, "called", F, Next);
+    Before = B.CreateLoad(I32, State);
+    B.CreateCondBr(B.CreateICmpEQ(Before, B.getInt32(Masked)), Called, Next);
+    B.SetInsertPoint(Called);
+  }
   CallInst *Call = B.CreateCall(&Body, Args);
   if (Compares) {
-    B.CreateStore(Call, B.CreateInBoundsGEP(I32, States, Tid64));
-    AnyN = B.CreateOr(AnyT, Call);
-    AllN = B.CreateAnd(AllT, Call);
+    B.CreateStore(Call, State);
     B.CreateBr(Next);
+    B.SetInsertPoint(Next);
+    Value *Now = Call;
+    if (Masked) {
+      PHINode *Phi = B.CreatePHI(I32, 2);
+      Phi->addIncoming(Before, Thread);
+      Phi->addIncoming(Call, Called);
+      Now = Phi;
+    }
+    AnyN = B.CreateOr(AnyT, Now);
+    AllN = B.CreateAnd(AllT, Now);
   } else if (HasSites) {
     B.CreateBr(Next);
   } else {
@@ -320,42 +350,75 @@ llvm::Function *specialise(Variant &V, uint32_t Site, SmallVectorImpl<const Vari
 
 } // namespace
 
+namespace {
+
+/// u32 (block, site, first, count): one of Loops, by site from First on.
+llvm::Function *makeDispatch(Module &M, const Twine &Name, ArrayRef<llvm::Function *> Loops,
+                             uint32_t FirstSite) {
+  LLVMContext &C = M.getContext();
+  IRBuilder<> B(C);
+  Type *I32 = B.getInt32Ty();
+  auto *F = llvm::Function::Create(FunctionType::get(I32, {B.getPtrTy(), I32, I32, I32}, false),
+                                   GlobalValue::InternalLinkage, Name, M);
+  F->addFnAttr(Attribute::NoUnwind);
+  auto *Entry = BasicBlock::Create(C, "entry", F);
+  auto *None = BasicBlock::Create(C, "none", F);
+  new UnreachableInst(C, None);
+  B.SetInsertPoint(Entry);
+  SwitchInst *Switch = B.CreateSwitch(F->getArg(1), None, Loops.size());
+  for (unsigned N = 0; N < Loops.size(); N++) {
+    auto *Case = BasicBlock::Create(C, "site", F);
+    Switch->addCase(B.getInt32(FirstSite + N), Case);
+    B.SetInsertPoint(Case);
+    B.CreateRet(B.CreateCall(Loops[N], {F->getArg(0), F->getArg(2), F->getArg(3)}));
+  }
+  return F;
+}
+
+} // namespace
+
 void makeRun(Variant &F) {
   llvm::Function &Thread = *F.Thread;
   Module &M = *Thread.getParent();
   LLVMContext &C = M.getContext();
-  IRBuilder<> B(C);
-  Type *I32 = B.getInt32Ty();
-  F.Run = llvm::Function::Create(
-      FunctionType::get(I32, {B.getPtrTy(), I32, I32, I32}, false), GlobalValue::InternalLinkage,
-      F.Name + ".run", M);
-  F.Run->addFnAttr(Attribute::NoUnwind);
-  Argument *Block = F.Run->getArg(0), *Site = F.Run->getArg(1);
-  SmallVector<Value *, 3> Args = {Block, F.Run->getArg(2), F.Run->getArg(3)};
-  auto *Entry = BasicBlock::Create(C, "entry", F.Run);
-  B.SetInsertPoint(Entry);
-  if (!F.SiteCount) {
+  if (!F.SiteCount && !F.CutCount) {
     llvm::Function *Loop = makeLoop(Thread, F.Name + ".loop", false);
-    B.CreateRet(B.CreateCall(Loop, Args));
+    F.Run = makeDispatch(M, F.Name + ".run", Loop, HETCKPT_CPU_START);
     Thread.eraseFromParent();
     return;
   }
-  auto *None = BasicBlock::Create(C, "none", F.Run);
-  new UnreachableInst(C, None);
-  SwitchInst *Switch = B.CreateSwitch(Site, None, F.SiteCount + 1);
-  for (uint32_t N = HETCKPT_CPU_START; N < HETCKPT_CPU_FIRST_SITE + F.SiteCount; N++) {
+  const uint32_t FirstCut = HETCKPT_CPU_FIRST_SITE + F.SiteCount;
+  SmallVector<llvm::Function *, 16> Loops, Masked;
+  for (uint32_t N = HETCKPT_CPU_START; N < FirstCut + F.CutCount; N++) {
     SmallVector<const Variant::Uniform *, 8> Used;
     llvm::Function *Step = specialise(F, N, Used);
-    llvm::Function *Loop = makeLoop(*Step, F.Name + ".loop." + Twine(N), true, Used);
-    Step->eraseFromParent();
+    Loops.push_back(makeLoop(*Step, F.Name + ".loop." + Twine(N), true, Used));
     // One copy each: they are big, and called once a block.
-    Loop->addFnAttr(Attribute::NoInline);
-    auto *Case = BasicBlock::Create(C, "site", F.Run);
-    Switch->addCase(B.getInt32(N), Case);
-    B.SetInsertPoint(Case);
-    B.CreateRet(B.CreateCall(Loop, Args));
+    Loops.back()->addFnAttr(Attribute::NoInline);
+    if (N >= FirstCut) {
+      Masked.push_back(makeLoop(*Step, F.Name + ".masked." + Twine(N), true, Used, N));
+      Masked.back()->addFnAttr(Attribute::NoInline);
+    }
+    Step->eraseFromParent();
   }
+  llvm::Function *All = makeDispatch(M, F.Name + ".run", Loops, HETCKPT_CPU_START);
+  F.Run = All;
   Thread.eraseFromParent();
+  if (!F.CutCount)
+    return;
+  // Cuts are passed over before the runtime hears of it.
+  All->setName(F.Name + ".loops");
+  llvm::Function *Some = makeDispatch(M, F.Name + ".masked", Masked, FirstCut);
+  F.Run = llvm::Function::Create(All->getFunctionType(), GlobalValue::InternalLinkage,
+                                 F.Name + ".run", M);
+  F.Run->addFnAttr(Attribute::NoUnwind);
+  IRBuilder<> B(BasicBlock::Create(C, "entry", F.Run));
+  SmallVector<Value *, 9> Args;
+  for (Argument &A : F.Run->args())
+    Args.push_back(&A);
+  Args.append({All, Some, B.getInt32(FirstCut), B.getInt32(F.CutCount),
+               B.getInt32(F.SiteCount ? 1 : 0)});
+  B.CreateRet(B.CreateCall(M.getFunction("__hetckpt_cpu_drive"), Args));
 }
 
 } // namespace hetckpt::cpu

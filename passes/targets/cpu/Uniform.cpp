@@ -8,7 +8,11 @@
 // parameters do not change, answers that all threads get alike, and what follows from
 // these, except
 //   - phis where two ways meet that begin at one branch on a value that is not uniform;
-//   - what is made in a loop that threads may leave at different times, and used behind it.
+//   - what is made in a loop that threads may leave at different times, and used behind it;
+//   - phis of loops in which threads can get out of step without being seen at different
+//     sites: where a site is on one way only from a branch on a value that is not uniform,
+//     one thread may be there in one iteration and another in the next. (A cut loop keeps
+//     its own threads in step: nobody goes on behind it before all have left it.)
 // Where control flow has cycles with several entries nothing is uniform.
 #include "Cpu.h"
 
@@ -36,12 +40,22 @@ namespace {
 class Analysis {
 public:
   Analysis(llvm::Function &F, ArrayRef<Site> Sites) : F(F), PDT(F), DT(F), LI(DT) {
-    for (const Site &S : Sites)
+    for (const Site &S : Sites) {
+      BasicBlock *B = S.Call->getParent();
+      Loop *Owner = nullptr;
+      if (S.Op == OpCut) {
+        // At the header of its loop, or behind it.
+        Owner = LI.getLoopFor(B);
+        if (!Owner || Owner->getHeader() != B || !S.AtHeader)
+          Owner = LI.getLoopFor(*pred_begin(B));
+      }
+      Stops[B].push_back(Owner);
       if (answersAlike(S.Op))
         Alike.insert(S.Call);
+    }
   }
 
-  SmallPtrSet<const Instruction *, 32> run() {
+  Divergence run() {
     ReversePostOrderTraversal<llvm::Function *> Order(&F);
     if (containsIrreducibleCFG<BasicBlock *>(Order, LI))
       return {};
@@ -52,11 +66,10 @@ public:
         mark(&I);
     while (!Work.empty())
       spread(Work.pop_back_val());
-    SmallPtrSet<const Instruction *, 32> Uniform;
     for (Instruction &I : instructions(F))
       if (!Divergent.contains(&I) && !I.getType()->isVoidTy())
-        Uniform.insert(&I);
-    return Uniform;
+        Found.Uniform.insert(&I);
+    return std::move(Found);
   }
 
 private:
@@ -100,17 +113,23 @@ private:
     DenseMap<BasicBlock *, BasicBlock *> Label;
     SmallVector<BasicBlock *, 16> Next;
     SmallPtrSet<BasicBlock *, 8> Joins;
+    bool OutOfStep = false;
     auto Reach = [&](BasicBlock *To, BasicBlock *From) {
       BasicBlock *&L = Label[To];
       if (!L) {
         L = From;
       } else if (L != From && Joins.insert(To).second) {
         L = To;
-        for (PHINode &P : To->phis())
+        for (PHINode &P : To->phis()) {
+          Found.Joins.insert(&P);
           mark(&P);
+        }
       } else {
         return;
       }
+      if (To != End)
+        for (Loop *Owner : Stops.lookup(To))
+          OutOfStep |= !Owner || !Owner->contains(&B);
       // Not past the region's end, nor into the next iteration of a loop around B.
       Loop *Around = LI.getLoopFor(To);
       if (To != End && To != &B && !(Around && Around->getHeader() == To && Around->contains(&B)))
@@ -123,16 +142,26 @@ private:
       for (BasicBlock *S : successors(At))
         Reach(S, Label[At]);
     }
+    if (OutOfStep)
+      for (Loop *L = LI.getLoopFor(&B); L; L = L->getParentLoop())
+        for (PHINode &P : L->getHeader()->phis()) {
+          Found.Uneven.insert(&P);
+          mark(&P);
+        }
   }
 
+  /// The phis behind a loop in closed form stand for what is used there.
   void leftUnevenly(Loop &L) {
     for (BasicBlock *B : L.blocks())
       for (Instruction &I : *B)
-        for (User *U : I.users())
-          if (!L.contains(cast<Instruction>(U)->getParent())) {
-            mark(&I);
-            break;
-          }
+        for (User *U : I.users()) {
+          auto *Outside = cast<Instruction>(U);
+          if (L.contains(Outside->getParent()))
+            continue;
+          Instruction *V = isa<PHINode>(Outside) ? Outside : &I;
+          Found.Uneven.insert(V);
+          mark(V);
+        }
   }
 
   llvm::Function &F;
@@ -140,14 +169,17 @@ private:
   DominatorTree DT;
   LoopInfo LI;
   SmallPtrSet<const CallBase *, 8> Alike;
+  /// Blocks with sites, and for each whose loop's cut it is, or null.
+  DenseMap<BasicBlock *, SmallVector<Loop *, 2>> Stops;
   SmallPtrSet<const Instruction *, 32> Divergent;
+  Divergence Found;
   SmallPtrSet<BasicBlock *, 8> Controlled;
   SmallVector<Instruction *, 64> Work;
 };
 
 } // namespace
 
-SmallPtrSet<const Instruction *, 32> findUniform(llvm::Function &Thread, ArrayRef<Site> Sites) {
+Divergence findDivergence(llvm::Function &Thread, ArrayRef<Site> Sites) {
   return Analysis(Thread, Sites).run();
 }
 

@@ -70,10 +70,19 @@ const Wait *findWait(StringRef Name) {
 bool isWait(StringRef Callee) { return findWait(Callee) != nullptr; }
 
 Expected<SmallVector<Site, 8>> findSites(llvm::Function &Thread) {
-  SmallVector<Site, 8> Sites;
+  SmallVector<Site, 8> Sites, Cuts;
   for (Instruction &I : instructions(Thread)) {
     auto *Call = dyn_cast<CallInst>(&I);
     llvm::Function *Callee = Call ? Call->getCalledFunction() : nullptr;
+    if (Callee && Callee->getName() == "__hetckpt_cut") {
+      unsigned Number = cast<ConstantInt>(Call->getArgOperand(0))->getZExtValue();
+      if (Cuts.size() <= Number)
+        Cuts.resize(Number + 1);
+      Cuts[Number].Call = Call;
+      Cuts[Number].Op = OpCut;
+      Cuts[Number].AtHeader = cast<ConstantInt>(Call->getArgOperand(1))->isOne();
+      continue;
+    }
     const Wait *W = Callee ? findWait(Callee->getName()) : nullptr;
     if (!W)
       continue;
@@ -103,6 +112,7 @@ Expected<SmallVector<Site, 8>> findSites(llvm::Function &Thread) {
       S.Line = mdconst::extract<ConstantInt>(MD->getOperand(0))->getZExtValue();
     Sites.push_back(S);
   }
+  Sites.append(Cuts);
   return Sites;
 }
 

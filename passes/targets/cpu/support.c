@@ -71,6 +71,80 @@ uint32_t __hetckpt_cpu_alike(const void *p, uint32_t n, uint32_t bytes)
 	return n;
 }
 
+/* Index of the first of n words that is value; n if there is none. */
+uint32_t __hetckpt_cpu_find(const uint32_t *word, uint32_t n, uint32_t value);
+uint32_t __hetckpt_cpu_find(const uint32_t *word, uint32_t n, uint32_t value)
+{
+	uint32_t i = 0;
+
+	while (i < n && word[i] != value)
+		i++;
+	return i;
+}
+
+typedef uint32_t loops_fn(struct hetckpt_cpu_block *b, uint32_t site, uint32_t first, uint32_t count);
+
+/* The lowest number of a cut among the states. ~0: there is none. */
+static uint32_t lowest_cut(const uint32_t *state, uint32_t n, uint32_t first_cut, uint32_t cuts)
+{
+	uint32_t lowest = ~0u;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t v = state[i] - first_cut < cuts ? state[i] : ~0u;
+
+		lowest = v < lowest ? v : lowest;
+	}
+	return lowest;
+}
+
+/*
+ * hetckpt_cpu_function.run of a function with cuts: goes on from those, until every thread is
+ * at a site or has ended. Threads that part, because they leave a loop at different
+ * times, wait behind it: the lowest cut goes first, and a loop's own is lower than those
+ * behind it. So threads at one cut have the same past, as lanes of a GPU have that
+ * converge after a loop. If the range was not together to begin with, threads go one by
+ * one.
+ */
+uint32_t __hetckpt_cpu_drive(struct hetckpt_cpu_block *b, uint32_t site, uint32_t first, uint32_t count,
+			     loops_fn *loops, loops_fn *masked, uint32_t first_cut, uint32_t cuts,
+			     uint32_t sites);
+uint32_t __hetckpt_cpu_drive(struct hetckpt_cpu_block *b, uint32_t site, uint32_t first, uint32_t count,
+			     loops_fn *loops, loops_fn *masked, uint32_t first_cut, uint32_t cuts,
+			     uint32_t sites)
+{
+	uint32_t *state = b->state + first;
+	uint32_t r = loops(b, site, first, count);
+
+	for (;;) {
+		uint32_t cut;
+
+		while (r - first_cut < cuts)
+			r = loops(b, r, first, count);
+		if (r != HETCKPT_CPU_MIXED)
+			return r;
+		if (!b->together)
+			break;
+		cut = lowest_cut(state, count, first_cut, cuts);
+		if (cut == ~0u)
+			break;
+		r = masked(b, cut, first, count);
+	}
+	if (!b->together) {
+		uint32_t any = 0, all = ~0u;
+
+		for (uint32_t i = 0; i < count; i++) {
+			while (state[i] - first_cut < cuts)
+				state[i] = loops(b, state[i], first + i, 1);
+			any |= state[i];
+			all &= state[i];
+		}
+		if (any == all)
+			return any;
+	}
+	/* Without sites threads can only have ended, some of them by a fault. */
+	return sites ? HETCKPT_CPU_MIXED : HETCKPT_CPU_FAULT;
+}
+
 /* ---- Where a pointer points to ------------------------------------------
  * Global memory is the arena and the page-locked window (docs/sessions.md), constants
  * of the compiler lie in this module, and the rest is some thread's own.

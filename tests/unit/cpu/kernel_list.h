@@ -29,6 +29,10 @@ static const struct harness_kernel kernels[] = {
 	{.name = "ends", .params = "pi"},
 	{.name = "lacks", .params = "p"},
 	{.name = "forever", .params = "p"},
+	{.name = "out_of_step", .params = "pi"},
+	{.name = "uneven_loops", .params = "ppii"},
+	{.name = "loops_and_barriers", .params = "ppii"},
+	{.name = "leaving_loops", .params = "pi"},
 };
 
 static const char variables[] =

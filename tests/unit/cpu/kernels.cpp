@@ -361,3 +361,57 @@ KERNEL forever(int *out) {
   while (!*(volatile int *)out)
     ;
 }
+
+// ---- Threads in and out of step --------------------------------------------------------
+
+// Lanes of a warp are at one shuffle in different iterations of one loop, whose counter
+// is the same in all of them iteration by iteration.
+KERNEL out_of_step(u32 *out, int rounds) {
+  u32 t = tid_x(), v = t;
+  for (int k = 0; k < rounds; k++)
+    if ((k ^ t) & 1)
+      v = shfl_bfly(t & 1 ? 0xaaaaaaaau : 0x55555555u, v, 2, CLAMP_DOWN) * 5 + k;
+  out[global_tid()] = v;
+}
+
+// Inner loops of different length, some of them none, in an outer one; values that live
+// across them; a grid's stride.
+KERNEL uneven_loops(const u32 *in, u32 *out, int n, int rounds) {
+  u32 i = global_tid(), v = i, stride = ntid_x() * nctaid_x();
+  for (int k = 0; k < rounds; k++) {
+    if ((i + k) % 3)
+      for (u32 j = 0; j < i % 7 + k; j++)
+        v = v * 31 + in[(i + j * 16) & (n - 1)] + k;
+    for (u32 at = i; at < (u32)n; at += stride)
+      v ^= in[at] + k;
+    v += k;
+  }
+  out[i] = v;
+}
+
+// The same with a barrier between, which threads of odd warps reach from another place.
+KERNEL loops_and_barriers(const u32 *in, u32 *out, int n, int rounds) {
+  u32 i = global_tid(), v = i;
+  for (int k = 0; k < rounds; k++) {
+    for (u32 j = i % 5; j < 9; j++)
+      v = v * 33 + in[(i + j) & (n - 1)];
+    if (warpid() & 1)
+      v += barrier_red_popc(0, 0, v & 1);
+    else
+      v -= barrier_red_popc(0, 0, v & 1);
+    for (u32 j = 0; j < (u32)k; j++)
+      v ^= in[(v + j) & (n - 1)] >> j;
+  }
+  out[i] = v;
+}
+
+// A loop that ends with a trap or an exit in some threads.
+KERNEL leaving_loops(u32 *out, int rounds) {
+  u32 i = global_tid(), v = i;
+  for (int k = 0; k < rounds; k++) {
+    v = v * 7 + k;
+    if ((v & 255) == 3)
+      return;
+    out[i] = v;
+  }
+}

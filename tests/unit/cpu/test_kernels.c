@@ -509,6 +509,100 @@ static void test_warp_kinds(void **state)
 	}
 }
 
+static void test_out_of_step(void **state)
+{
+	struct { uint32_t *out; int rounds; } p = {harness_alloc(&h, 4 * 128), 9};
+	uint32_t v[128], next[128];
+
+	(void)state;
+	run("out_of_step", 1, 128, &p, sizeof p);
+	for (uint32_t t = 0; t < 128; t++)
+		v[t] = t;
+	for (uint32_t k = 0; k < 9; k++) {
+		for (uint32_t t = 0; t < 128; t++)
+			next[t] = (k ^ t) & 1 ? v[t ^ 2] * 5 + k : v[t];
+		memcpy(v, next, sizeof v);
+	}
+	assert_memory_equal(p.out, v, sizeof v);
+}
+
+static void test_uneven_loops(void **state)
+{
+	enum { N = 1024 };
+	struct { uint32_t *in, *out; int n, rounds; } p = {harness_alloc(&h, 4 * N), harness_alloc(&h, 4 * 300), N, 5};
+	uint64_t seed = 21;
+
+	(void)state;
+	for (int i = 0; i < N; i++)
+		p.in[i] = harness_random(&seed);
+	run("uneven_loops", 3, 100, &p, sizeof p);
+	for (uint32_t i = 0; i < 300; i++) {
+		uint32_t v = i;
+
+		for (uint32_t k = 0; k < 5; k++) {
+			if ((i + k) % 3)
+				for (uint32_t j = 0; j < i % 7 + k; j++)
+					v = v * 31 + p.in[(i + j * 16) & (N - 1)] + k;
+			for (uint32_t at = i; at < N; at += 300)
+				v ^= p.in[at] + k;
+			v += k;
+		}
+		assert_int_equal(p.out[i], v);
+	}
+}
+
+static void test_loops_and_barriers(void **state)
+{
+	enum { N = 1024, B = 96 };
+	struct { uint32_t *in, *out; int n, rounds; } p = {harness_alloc(&h, 4 * N), harness_alloc(&h, 8 * B), N, 6};
+	uint64_t seed = 22;
+
+	(void)state;
+	for (int i = 0; i < N; i++)
+		p.in[i] = harness_random(&seed);
+	run("loops_and_barriers", 2, B, &p, sizeof p);
+	for (uint32_t b = 0; b < 2; b++) {
+		uint32_t v[B];
+
+		for (uint32_t t = 0; t < B; t++)
+			v[t] = b * B + t;
+		for (uint32_t k = 0; k < 6; k++) {
+			uint32_t odd = 0;
+
+			for (uint32_t t = 0; t < B; t++) {
+				for (uint32_t j = (b * B + t) % 5; j < 9; j++)
+					v[t] = v[t] * 33 + p.in[(b * B + t + j) & (N - 1)];
+				odd += v[t] & 1;
+			}
+			for (uint32_t t = 0; t < B; t++) {
+				v[t] += t / 32 & 1 ? odd : -odd;
+				for (uint32_t j = 0; j < k; j++)
+					v[t] ^= p.in[(v[t] + j) & (N - 1)] >> j;
+			}
+		}
+		assert_memory_equal(p.out + b * B, v, sizeof v);
+	}
+}
+
+static void test_leaving_loops(void **state)
+{
+	struct { uint32_t *out; int rounds; } p = {harness_alloc(&h, 4 * 512), 40};
+
+	(void)state;
+	run("leaving_loops", 2, 256, &p, sizeof p);
+	for (uint32_t i = 0; i < 512; i++) {
+		uint32_t v = i, want = 0;
+
+		for (uint32_t k = 0; k < 40; k++) {
+			v = v * 7 + k;
+			if ((v & 255) == 3)
+				break;
+			want = v;
+		}
+		assert_int_equal(p.out[i], want);
+	}
+}
+
 static void test_grid_barrier(void **state)
 {
 	struct hetckpt_kernel *k = harness_kernel(&h, "grid_barrier", HETCKPT_VARIANT_ORIGINAL);
@@ -564,6 +658,8 @@ int main(void)
 		cmocka_unit_test(test_matmul),        cmocka_unit_test(test_block_sum),
 		cmocka_unit_test(test_private_arrays), cmocka_unit_test(test_barrier_kinds),
 		cmocka_unit_test(test_calls),
+		cmocka_unit_test(test_out_of_step),   cmocka_unit_test(test_uneven_loops),
+		cmocka_unit_test(test_loops_and_barriers), cmocka_unit_test(test_leaving_loops),
 		cmocka_unit_test(test_pipeline),      cmocka_unit_test(test_reduce),
 		cmocka_unit_test(test_warp_kinds),    cmocka_unit_test(test_grid_barrier),
 		cmocka_unit_test(test_lock),          cmocka_unit_test(test_classify),

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Inner loops of a thread become outer loops of the threads' loop:
+//
+//   for each thread                      for each thread: begin; at the loop
+//     begin                              while some thread is at the loop
+//     while (c) body               ->      for each thread that is: c, body; or behind it
+//     end                                for each thread: end
+//
+// so that what varies fastest is the thread, which is what contiguous accesses and
+// vectors want. A cut is put at the loop's header and one at each of its exits; it works
+// like a site, only that run() itself goes on from there (Threads.cpp).
+//
+// Each iteration now keeps what it carries along in memory. That pays if the loop over
+// threads can be vectorised, so only loops that look like it are cut: innermost, no
+// calls, plain accesses, few blocks. Whether it was vectorised is seen in the end; if
+// not, everything is done again with this loop left as it is (Compile.cpp).
+#include "Cpu.h"
+
+#include "llvm/ADT/StringSet.h"
+#include "llvm/Analysis/AssumptionCache.h"
+#include "llvm/Analysis/LoopInfo.h"
+#include "llvm/Analysis/ScalarEvolution.h"
+#include "llvm/Analysis/TargetLibraryInfo.h"
+#include "llvm/IR/Dominators.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/IntrinsicInst.h"
+#include "llvm/Transforms/Utils/LoopSimplify.h"
+#include "llvm/Transforms/Utils/LoopUtils.h"
+
+using namespace llvm;
+
+namespace hetckpt::cpu {
+namespace {
+
+constexpr unsigned MaxBlocks = 12;
+constexpr unsigned MaxInstructions = 400;
+constexpr unsigned UnrollLimit = 800; // instructions that O3 unrolls a loop to, and some
+
+bool vectorisable(const Instruction &I) {
+  if (I.getType()->isVectorTy() || I.isAtomic() || I.isVolatile())
+    return false;
+  if (auto *Call = dyn_cast<CallInst>(&I)) {
+    auto *II = dyn_cast<IntrinsicInst>(Call);
+    return II && (II->doesNotAccessMemory() || II->isAssumeLikeIntrinsic());
+  }
+  Type *T = I.getType();
+  if (auto *S = dyn_cast<StoreInst>(&I))
+    T = S->getValueOperand()->getType();
+  if (T->isIntegerTy() && T->getIntegerBitWidth() > 64)
+    return false;
+  return !T->isAggregateType() || isa<ExtractValueInst>(I) || isa<CallInst>(I);
+}
+
+/// Private arrays do not lie side by side, so that accesses to them gain nothing.
+bool touchesPrivate(const Instruction &I) {
+  const Value *P = getLoadStorePointerOperand(&I);
+  while (P) {
+    if (isa<AllocaInst>(P))
+      return true;
+    auto *G = dyn_cast<GetElementPtrInst>(P);
+    P = G ? G->getPointerOperand() : nullptr;
+  }
+  return false;
+}
+
+bool worthCutting(const Loop &L, ScalarEvolution &SE) {
+  if (!L.isInnermost() || !L.getLoopPreheader() || !L.getLoopLatch() ||
+      L.getNumBlocks() > MaxBlocks || !L.hasDedicatedExits())
+    return false;
+  unsigned Count = 0;
+  for (BasicBlock *B : L.blocks()) {
+    if (isa<SwitchInst>(B->getTerminator()))
+      return false;
+    for (Instruction &I : *B) {
+      if (++Count > MaxInstructions || !vectorisable(I) || touchesPrivate(I))
+        return false;
+    }
+  }
+  // Short loops are unrolled, and then there is no loop.
+  unsigned Trips = SE.getSmallConstantTripCount(&L);
+  return !Trips || Trips * Count > UnrollLimit;
+}
+
+/// Cuts are numbered: threads at lower ones go first.
+void cut(BasicBlock &B, unsigned Number, bool AtHeader) {
+  Module &M = *B.getModule();
+  IRBuilder<> IR(&B, B.getFirstInsertionPt());
+  IR.CreateCall(M.getOrInsertFunction("__hetckpt_cut", IR.getVoidTy(), IR.getInt32Ty(), IR.getInt1Ty()),
+                {IR.getInt32(Number), IR.getInt1(AtHeader)});
+}
+
+} // namespace
+
+SmallVector<std::string, 4> cutLoops(llvm::Function &F, const StringSet<> &Leave) {
+  DominatorTree DT(F);
+  LoopInfo LI(DT);
+  for (Loop *L : LI)
+    simplifyLoop(L, &DT, &LI, nullptr, nullptr, nullptr, false);
+  for (Loop *L : LI)
+    formLCSSARecursively(*L, DT, &LI, nullptr);
+  TargetLibraryInfoImpl TLII(F.getParent()->getTargetTriple());
+  TargetLibraryInfo TLI(TLII);
+  AssumptionCache AC(F);
+  ScalarEvolution SE(F, TLI, AC, DT, LI);
+  SmallVector<std::string, 4> Names;
+  StringRef Kernel = F.getName();
+  Kernel.consume_back(".thread");
+  if (Leave.contains(Kernel))
+    return Names;
+  unsigned Ordinal = 0;
+  for (Loop *L : LI.getLoopsInPreorder()) {
+    std::string Name = (F.getName() + "#" + Twine(Ordinal++)).str();
+    if (Leave.contains(Name) || !worthCutting(*L, SE))
+      continue;
+    SmallVector<BasicBlock *, 4> Exits;
+    L->getUniqueExitBlocks(Exits);
+    cut(*L->getHeader(), Names.size(), true);
+    Names.push_back(Name);
+    for (BasicBlock *E : Exits) {
+      cut(*E, Names.size(), false);
+      Names.push_back("");
+    }
+  }
+  return Names;
+}
+
+} // namespace hetckpt::cpu
