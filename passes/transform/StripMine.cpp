@@ -23,6 +23,7 @@
 // Gaps: the latch must decide by an integer counter with a loop-invariant step and a
 // predicate ne, lt or gt; other loops poll by account.
 #include "transform/StripMine.h"
+#include "Options.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/Transforms/Utils/BasicBlockUtils.h"
 #include "llvm/Transforms/Utils/Cloning.h"
@@ -45,8 +46,8 @@ struct StripHead {
 /// iteration, the strip's last iteration ends with X1 + (stride-1)*step. That is the
 /// bound if the loop would go on well beyond: if X1 itself does not end it and the
 /// distance from X1 to the loop's own bound exceeds twice (stride-1)*d, for a rest that
-/// is not worth a strip of its own is taken along. Distances are unsigned and
-/// exact: for lt and gt because X1 has not reached the bound, for ne because the
+/// is not worth a strip of its own is taken along. (A stride that was asked for is kept to
+/// the iteration: once (stride-1)*d.) Distances are unsigned and exact: for lt and gt because X1 has not reached the bound, for ne because the
 /// counter moves towards the bound, wrapping like the loop does.
 ///
 /// A step that is not constant (a grid-stride loop) is taken in 64 bits, where
@@ -63,6 +64,7 @@ static StripHead stripHead(IRBuilder<> &B, const CountedLoop &C, Value *Counter,
   Value *Distance = Up ? B.CreateSub(C.Bound, X1, "distance")
                        : B.CreateSub(X1, C.Bound, "distance");
   Value *Longer, *End;
+  const unsigned Doubled = PollStride ? 0 : 1;
   if (C.VariableStep) {
     Value *Wide = B.CreateZExt(Distance, I64);
     Value *D = B.CreateSExt(Step, I64, "step");
@@ -70,13 +72,13 @@ static StripHead stripHead(IRBuilder<> &B, const CountedLoop &C, Value *Counter,
     Value *Sane = B.CreateICmpULT(B.CreateSub(D, B.getInt64(1)),
                                   B.getInt64(0xffffffffu), "sane");
     Longer = B.CreateAnd(
-        Sane, B.CreateICmpUGT(Wide, B.CreateShl(Span, 1)), "longer");
+        Sane, B.CreateICmpUGT(Wide, B.CreateShl(Span, Doubled)), "longer");
     End = B.CreateAdd(X1, B.CreateTrunc(Span, Ty));
   } else {
     uint64_t Size = C.Step < 0 ? -C.Step : C.Step;
     Value *Span = ConstantInt::get(Ty, (Stride - 1) * Size);
     Longer = B.CreateICmpUGT(
-        Distance, ConstantInt::get(Ty, 2 * (Stride - 1) * Size), "longer");
+        Distance, ConstantInt::get(Ty, ((Stride - 1) * Size) << Doubled), "longer");
     End = Up ? B.CreateAdd(X1, Span) : B.CreateSub(X1, Span);
   }
   Value *First = nullptr; // X1 does not end the loop
