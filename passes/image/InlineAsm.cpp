@@ -2,6 +2,7 @@
 #include "image/InlineAsm.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InlineAsm.h"
 #include "llvm/IR/InstrTypes.h"
@@ -44,7 +45,8 @@ std::optional<SmallVector<Statement, 8>> parse(StringRef Text) {
   return Out;
 }
 
-/// Runs a snippet, building IR; with no builder it only checks that it could.
+/// Runs a snippet, building IR. With no builder it goes the same way with a constant of the
+/// right type in place of each value: what is refused is refused by both.
 class Raiser {
 public:
   Raiser(const CallBase &Call, IRBuilder<> *B) : Call(Call), B(B) {}
@@ -54,18 +56,51 @@ public:
 
 private:
   bool bind();
+  bool fence(ArrayRef<StringRef> Parts);
   bool step(const Statement &S);
   Value *operand(StringRef Text, Type *Ty);
   bool define(StringRef Name, Value *V);
   Type *typeOf(StringRef Suffix);
   Value *special(StringRef Name, Type *Ty);
+  Value *build(StringRef Op, ArrayRef<StringRef> Modifiers, StringRef Suffix, Type *Ty,
+               ArrayRef<Value *> In);
 
   const CallBase &Call;
   IRBuilder<> *B;
   StringMap<Value *> Values; ///< $N or a register name
   SmallVector<Type *, 4> Results;
-  Value *Carry = nullptr;
+  Value *Carry = nullptr; ///< CC.CF, once this snippet has written it
 };
+
+/// True if all bits of a value of type From fit one of type To, and the other way round.
+bool sameBits(Type *From, Type *To) {
+  return From == To || (From->getPrimitiveSizeInBits() == To->getPrimitiveSizeInBits() &&
+                        !From->isPtrOrPtrVectorTy() && !To->isPtrOrPtrVectorTy());
+}
+
+/// What an instruction of PTX looks like here.
+struct Shape {
+  unsigned Inputs;
+  /// Inputs from this one on have 32 bits whatever the instruction's type: amounts of
+  /// shifts, positions of bit fields.
+  unsigned Counts = 9;
+  bool CountResult = false; ///< the result has 32 bits whatever the type
+  bool Adds = false;        ///< may set, or take, the carry
+  bool Halves = false;      ///< says which half of a product
+};
+
+std::optional<Shape> shapeOf(StringRef Op) {
+  return StringSwitch<std::optional<Shape>>(Op)
+      .Cases({"mov", "brev", "not", "neg", "abs"}, Shape{1})
+      .Cases({"popc", "clz"}, Shape{1, 9, true})
+      .Cases({"add", "sub", "addc", "subc"}, Shape{2, 9, false, true})
+      .Case("mul", Shape{2, 9, false, false, true})
+      .Cases({"and", "or", "xor", "min", "max"}, Shape{2})
+      .Cases({"shl", "shr"}, Shape{2, 1})
+      .Cases({"mad", "madc"}, Shape{3, 9, false, true, true})
+      .Case("bfe", Shape{3, 1})
+      .Default(std::nullopt);
+}
 
 } // namespace
 
@@ -130,17 +165,11 @@ Value *Raiser::operand(StringRef Text, Type *Ty) {
     return special(Text, Ty);
   if (auto It = Values.find(Text); It != Values.end()) {
     Value *V = It->second;
-    if (!V)
+    if (!V || !sameBits(V->getType(), Ty))
       return nullptr;
     if (!B)
       return Constant::getNullValue(Ty);
-    if (V->getType() != Ty) {
-      if (V->getType()->getPrimitiveSizeInBits() != Ty->getPrimitiveSizeInBits() ||
-          V->getType()->isPointerTy())
-        return nullptr;
-      V = B->CreateBitCast(V, Ty);
-    }
-    return V;
+    return V->getType() == Ty ? V : B->CreateBitCast(V, Ty);
   }
   APInt N(Ty->getIntegerBitWidth(), 0);
   bool Negative = Text.consume_front("-");
@@ -158,51 +187,78 @@ bool Raiser::define(StringRef Name, Value *V) {
   return true;
 }
 
+/// membar.LEVEL, fence[.ORDER].SCOPE. Fences between proxies and those of barrier objects
+/// have no neutral form.
+bool Raiser::fence(ArrayRef<StringRef> Parts) {
+  StringRef Level = Parts.back();
+  if (Parts[0] == "membar" ? Parts.size() != 2
+                           : Parts.size() != 2 && Parts.size() != 3)
+    return false;
+  if (Parts.size() == 3 && Parts[1] != "sc" && Parts[1] != "acq_rel" &&
+      Parts[1] != "acquire" && Parts[1] != "release")
+    return false;
+  const char *Name = StringSwitch<const char *>(Level)
+                         .Case("cta", "__hetckpt_fence_block")
+                         .Cases({"gl", "gpu", "cluster"}, "__hetckpt_fence_device")
+                         .Case("sys", "__hetckpt_fence_system")
+                         .Default(nullptr);
+  if (!Name)
+    return false;
+  if (B) {
+    Module *M = B->GetInsertBlock()->getModule();
+    B->CreateCall(M->getOrInsertFunction(Name, B->getVoidTy()));
+  }
+  return true;
+}
+
 bool Raiser::step(const Statement &S) {
   SmallVector<StringRef, 5> Parts;
   S.Opcode.split(Parts, '.');
   StringRef Op = Parts[0];
-  if (Op == "membar" || Op == "fence") {
-    if (B) {
-      StringRef Level = Parts.size() > 1 ? Parts.back() : "gl";
-      const char *Name = Level == "cta"                      ? "__hetckpt_fence_block"
-                         : Level == "sys" ? "__hetckpt_fence_system"
-                                          : "__hetckpt_fence_device";
-      Module *M = B->GetInsertBlock()->getModule();
-      B->CreateCall(M->getOrInsertFunction(Name, B->getVoidTy()));
-    }
-    return S.Operands.empty();
-  }
-  if (Parts.size() < 2)
+  if (Op == "membar" || Op == "fence")
+    return S.Operands.empty() && fence(Parts);
+  std::optional<Shape> Is = shapeOf(Op);
+  if (!Is || Parts.size() < 2 || S.Operands.size() != Is->Inputs + 1)
     return false;
   Type *Ty = typeOf(Parts.back());
-  if (!Ty || S.Operands.empty())
+  if (!Ty)
     return false;
-  bool Signed = Parts.back().starts_with("s");
-  auto Has = [&](StringRef P) { return is_contained(ArrayRef(Parts).drop_front(), P); };
+  // Whatever else an instruction says changes what it computes (.sat, .relu, .wide).
+  auto Modifiers = ArrayRef(Parts).drop_front().drop_back();
+  bool Carries = is_contained(Modifiers, "cc"), Half = false;
+  for (StringRef M : Modifiers) {
+    bool IsHalf = M == "lo" || M == "hi";
+    if ((M == "cc" && Is->Adds) || (IsHalf && Is->Halves && !Half))
+      Half |= IsHalf;
+    else
+      return false;
+  }
+  if (Half != Is->Halves)
+    return false;
+  // A carry from another snippet: nothing says that it is still there.
+  if (Op.ends_with("c") && Is->Adds && !Carry)
+    return false;
+
+  Type *I32 = Type::getInt32Ty(Call.getContext());
   SmallVector<Value *, 4> In;
-  for (StringRef O : ArrayRef(S.Operands).drop_front()) {
-    Value *V = operand(O, Ty);
+  for (auto [Index, O] : enumerate(ArrayRef(S.Operands).drop_front())) {
+    Value *V = operand(O, Index >= Is->Counts ? I32 : Ty);
     if (!V)
       return false;
     In.push_back(V);
   }
-  auto Need = [&](unsigned N) { return In.size() == N; };
-  if (!B) {
-    // The same decisions as below, without building anything.
-    unsigned N = StringSwitch<unsigned>(Op)
-                     .Cases({"mov", "brev", "popc", "clz", "not", "neg", "abs"}, 1)
-                     .Cases({"add", "sub", "addc", "subc", "mul", "and", "or", "xor",
-                             "shl", "shr", "min", "max"}, 2)
-                     .Cases({"mad", "madc", "bfe"}, 3)
-                     .Default(0);
-    if (!N || !Need(N))
-      return false;
-    if ((Op == "mul" || Op == "mad" || Op == "madc") && !Has("lo") && !Has("hi"))
-      return false;
-    return define(S.Operands[0], Constant::getNullValue(Ty));
-  }
+  Type *Result = Is->CountResult ? I32 : Ty;
+  if (B)
+    return define(S.Operands[0], build(Op, Modifiers, Parts.back(), Ty, In));
+  if (Carries)
+    Carry = ConstantInt::getFalse(Call.getContext());
+  return define(S.Operands[0], Constant::getNullValue(Result));
+}
 
+Value *Raiser::build(StringRef Op, ArrayRef<StringRef> Modifiers, StringRef Suffix,
+                     Type *Ty, ArrayRef<Value *> In) {
+  bool Signed = Suffix.starts_with("s");
+  auto Has = [&](StringRef P) { return is_contained(Modifiers, P); };
   unsigned Bits = Ty->getIntegerBitWidth();
   auto Wide = [&](Value *V) {
     Type *W = B->getIntNTy(2 * Bits);
@@ -214,39 +270,39 @@ bool Raiser::step(const Statement &S) {
                             Ty);
     return B->CreateMul(In[0], In[1]);
   };
-  auto CarryIn = [&]() -> Value * {
-    return Carry ? B->CreateZExt(Carry, Ty) : ConstantInt::get(Ty, 0);
-  };
+  auto CarryIn = [&]() -> Value * { return B->CreateZExt(Carry, Ty); };
   auto Add = [&](Value *L, Value *R, bool In) -> Value * {
     Value *Sum = B->CreateAdd(L, R);
-    Value *Out = B->CreateICmpULT(Sum, L);
+    Value *Out = Has("cc") ? B->CreateICmpULT(Sum, L) : nullptr;
     if (In) {
-      Value *C = CarryIn();
-      Value *Again = B->CreateAdd(Sum, C);
-      Out = B->CreateOr(Out, B->CreateICmpULT(Again, Sum));
+      Value *Again = B->CreateAdd(Sum, CarryIn());
+      if (Out)
+        Out = B->CreateOr(Out, B->CreateICmpULT(Again, Sum));
       Sum = Again;
     }
-    if (Has("cc"))
+    if (Out)
       Carry = Out;
     return Sum;
   };
   auto Sub = [&](Value *L, Value *R, bool In) -> Value * {
     Value *Difference = B->CreateSub(L, R);
-    Value *Out = B->CreateICmpULT(L, R);
+    Value *Out = Has("cc") ? B->CreateICmpULT(L, R) : nullptr;
     if (In) {
       Value *C = CarryIn();
       Value *Again = B->CreateSub(Difference, C);
-      Out = B->CreateOr(Out, B->CreateICmpULT(Difference, C));
+      if (Out)
+        Out = B->CreateOr(Out, B->CreateICmpULT(Difference, C));
       Difference = Again;
     }
-    if (Has("cc"))
+    if (Out)
       Carry = Out;
     return Difference;
   };
   // PTX clamps shift amounts at the width.
   auto Shift = [&](bool Left) -> Value * {
-    Value *Big = B->CreateICmpUGE(In[1], ConstantInt::get(Ty, Bits));
-    Value *Amount = B->CreateSelect(Big, ConstantInt::get(Ty, Bits - 1), In[1]);
+    Value *Big = B->CreateICmpUGE(In[1], B->getInt32(Bits));
+    Value *Amount = B->CreateZExtOrTrunc(
+        B->CreateSelect(Big, B->getInt32(Bits - 1), In[1]), Ty);
     if (Left)
       return B->CreateSelect(Big, ConstantInt::get(Ty, 0), B->CreateShl(In[0], Amount));
     if (Signed)
@@ -254,47 +310,47 @@ bool Raiser::step(const Statement &S) {
     return B->CreateSelect(Big, ConstantInt::get(Ty, 0), B->CreateLShr(In[0], Amount));
   };
 
-  Value *V = nullptr;
   if (Op == "mov")
-    V = In[0];
-  else if (Op == "add" || Op == "addc")
-    V = Add(In[0], In[1], Op == "addc");
-  else if (Op == "sub" || Op == "subc")
-    V = Sub(In[0], In[1], Op == "subc");
-  else if (Op == "mul")
-    V = Product();
-  else if (Op == "mad" || Op == "madc")
-    V = Add(Product(), In[2], Op == "madc");
-  else if (Op == "and")
-    V = B->CreateAnd(In[0], In[1]);
-  else if (Op == "or")
-    V = B->CreateOr(In[0], In[1]);
-  else if (Op == "xor")
-    V = B->CreateXor(In[0], In[1]);
-  else if (Op == "not")
-    V = B->CreateNot(In[0]);
-  else if (Op == "neg")
-    V = B->CreateNeg(In[0]);
-  else if (Op == "abs")
-    V = B->CreateBinaryIntrinsic(Intrinsic::abs, In[0], B->getFalse());
-  else if (Op == "shl" || Op == "shr")
-    V = Shift(Op == "shl");
-  else if (Op == "min" || Op == "max")
-    V = B->CreateBinaryIntrinsic(Op == "min" ? (Signed ? Intrinsic::smin : Intrinsic::umin)
+    return In[0];
+  if (Op == "add" || Op == "addc")
+    return Add(In[0], In[1], Op == "addc");
+  if (Op == "sub" || Op == "subc")
+    return Sub(In[0], In[1], Op == "subc");
+  if (Op == "mul")
+    return Product();
+  if (Op == "mad" || Op == "madc")
+    return Add(Product(), In[2], Op == "madc");
+  if (Op == "and")
+    return B->CreateAnd(In[0], In[1]);
+  if (Op == "or")
+    return B->CreateOr(In[0], In[1]);
+  if (Op == "xor")
+    return B->CreateXor(In[0], In[1]);
+  if (Op == "not")
+    return B->CreateNot(In[0]);
+  if (Op == "neg")
+    return B->CreateNeg(In[0]);
+  if (Op == "abs")
+    return B->CreateBinaryIntrinsic(Intrinsic::abs, In[0], B->getFalse());
+  if (Op == "shl" || Op == "shr")
+    return Shift(Op == "shl");
+  if (Op == "min" || Op == "max")
+    return B->CreateBinaryIntrinsic(Op == "min" ? (Signed ? Intrinsic::smin : Intrinsic::umin)
                                              : (Signed ? Intrinsic::smax : Intrinsic::umax),
                                  In[0], In[1]);
-  else if (Op == "brev")
-    V = B->CreateUnaryIntrinsic(Intrinsic::bitreverse, In[0]);
-  else if (Op == "popc")
-    V = B->CreateUnaryIntrinsic(Intrinsic::ctpop, In[0]);
-  else if (Op == "clz")
-    V = B->CreateBinaryIntrinsic(Intrinsic::ctlz, In[0], B->getFalse());
-  else if (Op == "bfe") {
-    Module *M = B->GetInsertBlock()->getModule();
-    std::string Name = ("__hetckpt_nvvm_bfe_" + Parts.back()).str();
-    V = B->CreateCall(M->getOrInsertFunction(Name, Ty, Ty, Ty, Ty), {In[0], In[1], In[2]});
-  }
-  return define(S.Operands[0], V);
+  if (Op == "brev")
+    return B->CreateUnaryIntrinsic(Intrinsic::bitreverse, In[0]);
+  if (Op == "popc")
+    return B->CreateZExtOrTrunc(B->CreateUnaryIntrinsic(Intrinsic::ctpop, In[0]),
+                                B->getInt32Ty());
+  if (Op == "clz")
+    return B->CreateZExtOrTrunc(
+        B->CreateBinaryIntrinsic(Intrinsic::ctlz, In[0], B->getFalse()), B->getInt32Ty());
+  // bfe
+  Module *M = B->GetInsertBlock()->getModule();
+  Type *I32 = B->getInt32Ty();
+  return B->CreateCall(
+      M->getOrInsertFunction(("__hetckpt_nvvm_bfe_" + Suffix).str(), Ty, Ty, I32, I32), In);
 }
 
 bool Raiser::run() {
@@ -308,7 +364,8 @@ bool Raiser::run() {
     if (!step(S))
       return false;
   for (unsigned I = 0; I < Results.size(); ++I)
-    if (!Values.lookup("$" + std::to_string(I)))
+    if (Value *V = Values.lookup("$" + std::to_string(I));
+        !V || !sameBits(V->getType(), Results[I]))
       return false;
   return true;
 }

@@ -1,0 +1,201 @@
+; SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+; Inline assembly that has a neutral form gets it; what has none is refused as a whole,
+; never half, and never with another meaning.
+; RUN: %opt -passes='hetckpt-raise,verify' -S %s | FileCheck %s
+; RUN: %opt -passes='print<hetckpt-scope>' -disable-output %s | FileCheck %s --check-prefix=SCOPE
+target triple = "nvptx64-nvidia-cuda"
+
+; SCOPE-LABEL: kernel known: thread scope
+; CHECK-LABEL: @known(
+; CHECK-NOT: asm
+; CHECK: call i32 @__hetckpt_laneid()
+; CHECK: call i64 @__hetckpt_globaltimer()
+; CHECK: bitcast float %f to i32
+; CHECK: xor i32 %a, -1
+; CHECK: call i32 @llvm.bitreverse.i32(i32 %a)
+; CHECK: call void @__hetckpt_fence_device()
+; CHECK: call void @__hetckpt_fence_block()
+; CHECK: call void @__hetckpt_fence_system()
+; CHECK: ret void
+define ptx_kernel void @known(ptr %p, i32 %a, float %f) {
+  %lane = call i32 asm "mov.u32 $0, %laneid;", "=r"()
+  store volatile i32 %lane, ptr %p
+  %time = call i64 asm sideeffect "mov.u64 $0, %globaltimer;", "=l"()
+  store volatile i64 %time, ptr %p
+  %bits = call i32 asm "mov.b32 $0, $1;", "=r,f"(float %f)
+  store volatile i32 %bits, ptr %p
+  %hex = call i32 asm "xor.b32 $0, $1, 0xffffffff;", "=r,r"(i32 %a)
+  store volatile i32 %hex, ptr %p
+  %brev = call i32 asm "brev.b32 $0, $1;", "=r,r"(i32 %a)
+  store volatile i32 %brev, ptr %p
+  call void asm sideeffect "membar.gl;", "~{memory}"()
+  call void asm sideeffect "fence.acq_rel.cta;", "~{memory}"()
+  call void asm sideeffect "fence.sc.sys;", "~{memory}"()
+  ret void
+}
+
+; Amounts of shifts, counts of bits and positions of fields have 32 bits whatever the
+; type; a shift by the width or more gives zeros or signs.
+; SCOPE-LABEL: kernel counts: thread scope
+; CHECK-LABEL: @counts(
+; CHECK: [[BIG:%.*]] = icmp uge i32 %a, 64
+; CHECK: [[AMOUNT:%.*]] = select i1 [[BIG]], i32 63, i32 %a
+; CHECK: [[WIDE:%.*]] = zext i32 [[AMOUNT]] to i64
+; CHECK: [[LEFT:%.*]] = shl i64 %b, [[WIDE]]
+; CHECK: select i1 [[BIG]], i64 0, i64 [[LEFT]]
+; CHECK: icmp uge i32 %a, 16
+; CHECK: ashr i16 %c
+; CHECK-NOT: select i1 {{.*}}, i16 0
+; CHECK: [[ONES:%.*]] = call i64 @llvm.ctpop.i64(i64 %b)
+; CHECK: trunc i64 [[ONES]] to i32
+; CHECK: [[ZEROS:%.*]] = call i64 @llvm.ctlz.i64(i64 %b, i1 false)
+; CHECK: trunc i64 [[ZEROS]] to i32
+; CHECK: call i64 @__hetckpt_nvvm_bfe_u64(i64 %b, i32 %a, i32 7)
+; CHECK: ret void
+define ptx_kernel void @counts(ptr %p, i32 %a, i64 %b, i16 %c) {
+  %shl = call i64 asm "shl.b64 $0, $1, $2;", "=l,l,r"(i64 %b, i32 %a)
+  store volatile i64 %shl, ptr %p
+  %shr = call i16 asm "shr.s16 $0, $1, $2;", "=h,h,r"(i16 %c, i32 %a)
+  store volatile i16 %shr, ptr %p
+  %popc = call i32 asm "popc.b64 $0, $1;", "=r,l"(i64 %b)
+  store volatile i32 %popc, ptr %p
+  %clz = call i32 asm "clz.b64 $0, $1;", "=r,l"(i64 %b)
+  store volatile i32 %clz, ptr %p
+  %bfe = call i64 asm "bfe.u64 $0, $1, $2, 7;", "=l,l,r"(i64 %b, i32 %a)
+  store volatile i64 %bfe, ptr %p
+  ret void
+}
+
+; The carry goes from one instruction of a snippet to the next.
+; SCOPE-LABEL: kernel carries: thread scope
+; CHECK-LABEL: @carries(
+; CHECK: [[SUM:%.*]] = add i32 %a, %b
+; CHECK: [[CARRY:%.*]] = icmp ult i32 [[SUM]], %a
+; CHECK: [[NEXT:%.*]] = add i32 %a, 0
+; CHECK: [[ONE:%.*]] = zext i1 [[CARRY]] to i32
+; CHECK: add i32 [[NEXT]], [[ONE]]
+; CHECK: ret void
+define ptx_kernel void @carries(ptr %p, i32 %a, i32 %b) {
+  %r = call { i32, i32 } asm "add.cc.u32 $0, $2, $3; addc.u32 $1, $2, 0;", "=&r,=&r,r,r"(i32 %a, i32 %b)
+  store volatile { i32, i32 } %r, ptr %p
+  ret void
+}
+
+; SCOPE-LABEL: kernel product: thread scope
+; CHECK-LABEL: @product(
+; CHECK: [[W:%.*]] = mul i64
+; CHECK: [[H:%.*]] = lshr i64 [[W]], 32
+; CHECK: trunc i64 [[H]] to i32
+define ptx_kernel void @product(ptr %p, i32 %a) {
+  %r = call i32 asm "mul.hi.s32 $0, $1, $1;", "=r,r"(i32 %a)
+  store i32 %r, ptr %p
+  ret void
+}
+
+; A tied operand is read and written under one name.
+; SCOPE-LABEL: kernel tied: thread scope
+; CHECK-LABEL: @tied(
+; CHECK: add i32 %a, -5
+define ptx_kernel void @tied(ptr %p, i32 %a) {
+  %r = call i32 asm "add.s32 $0, $0, -5;", "=r,0"(i32 %a)
+  store i32 %r, ptr %p
+  ret void
+}
+
+; A carry that another snippet left.
+; SCOPE-LABEL: kernel foreign_carry: cannot pause: inline assembly that has no neutral form
+; CHECK-LABEL: @foreign_carry(
+; CHECK: call i32 asm sideeffect "addc.u32
+define ptx_kernel void @foreign_carry(ptr %p, i32 %a) {
+  %r = call i32 asm sideeffect "add.cc.u32 $0, $1, $1;", "=r,r"(i32 %a)
+  %s = call i32 asm sideeffect "addc.u32 $0, $1, 0;", "=r,r"(i32 %r)
+  store i32 %s, ptr %p
+  ret void
+}
+
+; Modifiers that change what is computed.
+; SCOPE-LABEL: kernel saturates: cannot pause: inline assembly
+; CHECK-LABEL: @saturates(
+; CHECK: asm "add.sat.s32
+define ptx_kernel void @saturates(ptr %p, i32 %a) {
+  %r = call i32 asm "add.sat.s32 $0, $1, $1;", "=r,r"(i32 %a)
+  store i32 %r, ptr %p
+  ret void
+}
+
+; SCOPE-LABEL: kernel relu: cannot pause: inline assembly
+define ptx_kernel void @relu(ptr %p, i32 %a) {
+  %r = call i32 asm "max.relu.s32 $0, $1, $1;", "=r,r"(i32 %a)
+  store i32 %r, ptr %p
+  ret void
+}
+
+; SCOPE-LABEL: kernel wide: cannot pause: inline assembly
+define ptx_kernel void @wide(ptr %p, i32 %a) {
+  %r = call i64 asm "mul.wide.u32 $0, $1, $1;", "=l,r"(i32 %a)
+  store i64 %r, ptr %p
+  ret void
+}
+
+; Fences that are not about memory alone.
+; SCOPE-LABEL: kernel proxy: cannot pause: inline assembly
+; CHECK-LABEL: @proxy(
+; CHECK: asm sideeffect "fence.proxy.async
+define ptx_kernel void @proxy() {
+  call void asm sideeffect "fence.proxy.async;", "~{memory}"()
+  ret void
+}
+
+; Operands of another width than the instruction's, and addresses.
+; SCOPE-LABEL: kernel narrow: cannot pause: inline assembly
+define ptx_kernel void @narrow(ptr %p, i64 %b) {
+  %r = call i32 asm "mov.u32 $0, $1;", "=r,l"(i64 %b)
+  store i32 %r, ptr %p
+  ret void
+}
+
+; SCOPE-LABEL: kernel result: cannot pause: inline assembly
+define ptx_kernel void @result(ptr %p) {
+  %r = call i32 asm "mov.u64 $0, %globaltimer;", "=r"()
+  store i32 %r, ptr %p
+  ret void
+}
+
+; SCOPE-LABEL: kernel address: cannot pause: inline assembly
+; CHECK-LABEL: @address(
+; CHECK: asm "mov.u64
+define ptx_kernel void @address(ptr %p) {
+  %r = call i64 asm "mov.u64 $0, $1;", "=l,l"(ptr %p)
+  store i64 %r, ptr %p
+  ret void
+}
+
+; Block and thread numbers of the hardware's are not the kernel's; predicates, registers
+; of its own, accesses to memory.
+; SCOPE-LABEL: kernel block_id: cannot pause: inline assembly
+define ptx_kernel void @block_id(ptr %p) {
+  %r = call i32 asm "mov.u32 $0, %ctaid.x;", "=r"()
+  store i32 %r, ptr %p
+  ret void
+}
+
+; SCOPE-LABEL: kernel predicate: cannot pause: inline assembly
+define ptx_kernel void @predicate(ptr %p, i32 %a) {
+  %r = call i32 asm "@p add.u32 $0, $1, 1;", "=r,r"(i32 %a)
+  store i32 %r, ptr %p
+  ret void
+}
+
+; SCOPE-LABEL: kernel register: cannot pause: inline assembly
+define ptx_kernel void @register(ptr %p, i32 %a) {
+  %r = call i32 asm "{ .reg .u32 t; add.u32 t, $1, 1; mov.u32 $0, t; }", "=r,r"(i32 %a)
+  store i32 %r, ptr %p
+  ret void
+}
+
+; SCOPE-LABEL: kernel load: cannot pause: inline assembly
+define ptx_kernel void @load(ptr %p) {
+  %r = call i32 asm sideeffect "ld.volatile.global.u32 $0, [$1];", "=r,l"(ptr %p)
+  store i32 %r, ptr %p
+  ret void
+}
