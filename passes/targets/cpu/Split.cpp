@@ -62,7 +62,8 @@ private:
     AllocaInst *Home = nullptr; ///< promoted to a register in the end
     int Slot = -1;              ///< none: computed again
     bool Uniform = false;       ///< reloaded by the caller, once for a range
-    Value *Base = nullptr;      ///< only the difference from that is kept
+    WeakTrackingVH Base; ///< only the difference from that is kept; may be a private array,
+                         ///< whose place is taken by its address in the frame
     Instruction *Next = nullptr; ///< what followed its definition
     /// Copies of the base at the definition, before and behind each site of Across.
     Value *BaseAtDef = nullptr;

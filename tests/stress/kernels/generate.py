@@ -29,7 +29,7 @@ class Kernel:
         self.arrays = []     # private: (name, words)
         self.uniform = []    # u32 expressions that are the same in all of a block
         self.vectors, self.structs, self.pointers = [], [], []
-        self.readonly = set()  # loop counters
+        self.readonly = set()  # loop counters, and what all of a block agreed on
 
     # ---- words ----
 
@@ -324,6 +324,7 @@ class Kernel:
             self.emit(f"u32 {v} = (u32){how}({self.condition()} != 0);")
             self.u32.append(v)
             self.uniform.append(v)
+            self.readonly.add(v)
         v = self.name("r")
         if kind == "float":
             self.emit(f"float {v} = {name}[{other}];")
