@@ -9,6 +9,7 @@
 #include "transform/Prepare.h"
 #include "transform/SharedPointers.h"
 #include "Names.h"
+#include "llvm/Analysis/CycleAnalysis.h"
 #include "llvm/Analysis/ValueTracking.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InstIterator.h"
@@ -22,7 +23,9 @@
 #include "llvm/Transforms/Scalar/SROA.h"
 #include "llvm/Transforms/Scalar/SimplifyCFG.h"
 #include "llvm/Transforms/Utils/Cloning.h"
+#include "llvm/Transforms/Utils/FixIrreducible.h"
 #include "llvm/Transforms/Utils/LoopSimplify.h"
+#include "llvm/Transforms/Utils/LowerSwitch.h"
 #include "llvm/Transforms/Utils/ValueMapper.h"
 
 using namespace llvm;
@@ -187,6 +190,21 @@ static bool addressMerges(const Value *A) {
   });
 }
 
+/// A cycle that control flow enters at several blocks (gotos) is no loop to any analysis
+/// here: it would not poll, a wait in it would hang a pause, and resuming would copy it.
+static bool hasIrreducibleCycle(Function &F) {
+  CycleInfo CI;
+  CI.compute(F);
+  SmallVector<const Cycle *, 8> Work(CI.toplevel_cycles());
+  while (!Work.empty()) {
+    const Cycle *C = Work.pop_back_val();
+    if (!C->isReducible())
+      return true;
+    append_range(Work, C->children());
+  }
+  return false;
+}
+
 void normalise(Function &F) {
   bool Unoptimised = F.hasOptNone();
   F.removeFnAttr(Attribute::OptimizeNone);
@@ -217,6 +235,10 @@ void normalise(Function &F) {
   PB.registerLoopAnalyses(LAM);
   PB.crossRegisterProxies(LAM, FAM, CGAM, MAM);
   FunctionPassManager FPM;
+  if (hasIrreducibleCycle(F)) {
+    FPM.addPass(LowerSwitchPass());
+    FPM.addPass(FixIrreduciblePass());
+  }
   FPM.addPass(SROAPass(SROAOptions::PreserveCFG));
   if (Unoptimised) {
     FPM.addPass(EarlyCSEPass());
