@@ -381,7 +381,7 @@ void Raise::run() {
     SmallVector<CallInst *, 32> Calls;
     for (Instruction &I : instructions(F)) {
       if (isa<FPMathOperator>(I))
-        I.setFastMathFlags(FastMathFlags());
+        I.copyFastMathFlags(FastMathFlags()); // setFastMathFlags only adds
       if (auto *Call = dyn_cast<CallInst>(&I))
         Calls.push_back(Call);
     }

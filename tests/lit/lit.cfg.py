@@ -36,6 +36,7 @@ config.substitutions += [
     ("%ptxas", config.ptxas),
     ("%cuda", cuda or ""),
     ("%samples", os.path.join(config.source_root, "samples")),
+    ("%python", config.python),
     ("%registers", f"{config.python} {here}/registers.py {config.ptxas}"),
     (r"\bFileCheck\b", config.filecheck),
     (r"\bnot\b", config.not_),

@@ -188,7 +188,7 @@ void lowerArithmetic(Module &M) {
       Work.push_back(&I);
     for (Instruction *I : Work) {
       if (isa<FPMathOperator>(I)) {
-        I->setFastMathFlags(FastMathFlags());
+        I->copyFastMathFlags(FastMathFlags());
         I->setMetadata(LLVMContext::MD_fpmath, nullptr);
       }
       if (auto *II = dyn_cast<IntrinsicInst>(I)) {
