@@ -67,6 +67,34 @@ int hetckpt_number_parse(const char *text, long long low, long long high, long l
 	return 0;
 }
 
+int hetckpt_size_parse(const char *text, long long *bytes)
+{
+	static const char units[] = "KMGT";
+	const char *unit = NULL;
+	char digits[24];
+	size_t length = strlen(text);
+	long long number;
+	int shift = 0;
+
+	if (length && (unit = strchr(units, text[length - 1])) && *unit) {
+		shift = 10 * (int)(unit - units + 1);
+		length--;
+	}
+	if (!length || length >= sizeof digits)
+		return -EINVAL;
+	memcpy(digits, text, length);
+	digits[length] = 0;
+	if (hetckpt_number_parse(digits, 1, (1ll << 62) >> shift, &number))
+		return -EINVAL;
+	*bytes = number << shift;
+	return 0;
+}
+
+bool hetckpt_via_valid(const char *text)
+{
+	return !strcmp(text, "auto") || !strcmp(text, "stage") || !strcmp(text, "file");
+}
+
 int hetckpt_triple_parse(const char *text, unsigned out[3])
 {
 	char copy[64], *part = copy;

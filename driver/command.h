@@ -56,6 +56,14 @@ int hetckpt_stdout_finish(void);
 /* Parses a whole decimal number in [low, high]: 0 or -EINVAL. */
 int hetckpt_number_parse(const char *text, long long low, long long high, long long *out);
 
+/* Parses a size: a whole number with K, M, G or T (powers of 1024), or without for bytes. 0 or
+   -EINVAL, also for 0 and for more than 2^62. */
+int hetckpt_size_parse(const char *text, long long *bytes);
+
+/* True for the ways in which a migration can carry memory. */
+#define HETCKPT_VIA_LIST "auto, stage or file"
+bool hetckpt_via_valid(const char *text);
+
 /* Parses "x,y,z", "x,y" or "x"; missing parts are 0. */
 int hetckpt_triple_parse(const char *text, unsigned out[3]);
 

@@ -12,6 +12,8 @@ static const char help[] =
 	"Moves a session to another device, of any vendor, in the middle of its kernels. If\n"
 	"anything fails there, the session goes on where it was.\n\n"
 	"  --to DEVICE        where to, as 'hetckpt devices' names it (required)\n"
+	"  --via WAY          how memory travels: auto (default), stage (page-locked memory) or file (a\n"
+	"                     snapshot in memory). Where one way cannot be had, the next is taken\n"
 	"  --timeout SECONDS  give up, and let the session go on, if kernels have not parked by\n"
 	"                     then (default 10)\n"
 	"  --json             print facts as JSON\n"
@@ -42,12 +44,13 @@ static int print_facts(const struct hetckpt_client *client, json_t *reply, bool 
 int hetckpt_command_migrate(int argc, char **argv)
 {
 	static const struct option options[] = {{"to", 1, NULL, 'd'},
+						{"via", 1, NULL, 'v'},
 						{"timeout", 1, NULL, 't'},
 						{"json", 0, NULL, 'j'},
 						{"help", 0, NULL, 'h'},
 						{0}};
 	struct hetckpt_client client;
-	const char *device = NULL;
+	const char *device = NULL, *via = "auto";
 	long long seconds = 10;
 	bool json = false;
 	json_t *reply;
@@ -60,6 +63,8 @@ int hetckpt_command_migrate(int argc, char **argv)
 			json = true;
 		else if (c == 'd')
 			device = optarg;
+		else if (c == 'v')
+			via = optarg;
 		else if (c != 't')
 			return hetckpt_usage_hint(argv);
 		else if (hetckpt_number_parse(optarg, 1, 86400, &seconds))
@@ -73,12 +78,14 @@ int hetckpt_command_migrate(int argc, char **argv)
 	if (!hetckpt_device_valid(device))
 		return hetckpt_usage_error(argv, "--to %s: no name of a device, such as cpu:0 or cuda:1",
 					   device);
+	if (!hetckpt_via_valid(via))
+		return hetckpt_usage_error(argv, "--via %s: not " HETCKPT_VIA_LIST, via);
 	rc = hetckpt_client_open(&client, argv[optind]);
 	if (rc)
 		return rc;
 	rc = hetckpt_client_call(&client,
-				 json_pack("{s:s, s:s, s:I}", "op", "migrate", "device", device,
-					   "timeout_ms", (json_int_t)seconds * 1000),
+				 json_pack("{s:s, s:s, s:s, s:I}", "op", "migrate", "device", device,
+					   "via", via, "timeout_ms", (json_int_t)seconds * 1000),
 				 &reply, (int)seconds * 1000 + HETCKPT_CLIENT_RESUME_MS);
 	if (!rc)
 		rc = print_facts(&client, reply, json);

@@ -19,6 +19,9 @@ static const char help[] =
 	"                     else the first GPU, else cpu:0)\n"
 	"  --name NAME        a name for the session\n"
 	"  -e, --env VAR=VAL  set a variable for the program; VAR alone takes it from here\n"
+	"  --stage SIZE       page-locked memory for fast checkpoints and moves, such as 16G: set aside\n"
+	"                     now, and no more (default: as much as is needed then, at most half of\n"
+	"                     the memory that is available); none: do without\n"
 	"  --stress MODE      for tests: every-poll, or random[:SEED[:PERIOD_US]]\n"
 	"  -q, --quiet        no notes and warnings of hetckpt's own\n"
 	"  -h, --help         print this\n\n"
@@ -131,6 +134,7 @@ static int parse(int argc, char **argv, struct choice *choice)
 {
 	static const struct option options[] = {
 		{"device", 1, NULL, 'd'}, {"name", 1, NULL, 'n'},  {"env", 1, NULL, 'e'},
+		{"stage", 1, NULL, 'S'},
 		{"stress", 1, NULL, 's'}, {"quiet", 0, NULL, 'q'}, {"help", 0, NULL, 'h'},
 		{0}};
 	int c;
@@ -154,6 +158,18 @@ static int parse(int argc, char **argv, struct choice *choice)
 		case 'e':
 			if (env_add(choice, optarg))
 				return usage(hetckpt_usage_error(argv, "--env %s: not VAR=VALUE", optarg)) + 1;
+			break;
+		case 'S':
+			if (!strcmp(optarg, "none")) {
+				choice->session.stage = -1;
+			} else {
+				long long bytes;
+
+				if (hetckpt_size_parse(optarg, &bytes))
+					return usage(hetckpt_usage_error(argv, "--stage %s: no size such as 16G or 512M, and not none",
+									 optarg)) + 1;
+				choice->session.stage = bytes;
+			}
 			break;
 		case 's':
 			if (stress_request(optarg, &choice->session.stress))

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -127,6 +128,8 @@ static void release(struct hetckpt_supervisor *sv)
 		close(sv->signal_fd);
 	if (sv->wake_fd >= 0)
 		close(sv->wake_fd);
+	if (sv->stage_fd >= 0)
+		close(sv->stage_fd);
 	json_decref(sv->command);
 	json_decref(sv->stress);
 	json_decref(sv->last_checkpoint);
@@ -158,11 +161,12 @@ int hetckpt_supervisor_start(struct hetckpt_supervisor *sv,
 	int rc;
 
 	memset(sv, 0, sizeof *sv);
-	sv->lock_fd = sv->listener = sv->wake_fd = sv->signal_fd = -1;
+	sv->lock_fd = sv->listener = sv->wake_fd = sv->signal_fd = sv->stage_fd = -1;
 	sv->memory.fd = -1;
 	sv->quiet = options->quiet;
 	sv->restoring = options->restoring;
 	sv->stress = options->stress;
+	sv->stage_limit = options->stage > 0 ? options->stage : -1;
 	pthread_mutex_init(&sv->lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -196,10 +200,18 @@ int hetckpt_supervisor_start(struct hetckpt_supervisor *sv,
 		hetckpt_error_set(error, rc, 0, "cannot make session memory: %s", strerror(-rc));
 		goto failed;
 	}
+	if (options->stage >= 0) {
+		sv->stage_fd = memfd_create("hetckpt-stage", MFD_CLOEXEC);
+		if (sv->stage_fd < 0)
+			hetckpt_supervisor_note(sv, "warning: no stage: %s", strerror(errno));
+	}
 	rc = hetckpt_supervisor_worker_start(sv, options->device, options->restoring, &wait, &link,
 					     error);
 	if (rc)
 		goto failed;
+	if (options->stage > 0 && !hetckpt_supervisor_stage(sv, link, options->stage, NULL, NULL, NULL))
+		hetckpt_supervisor_note(sv, "warning: %lld MiB cannot be set aside as the stage now",
+					(long long)options->stage >> 20);
 	sv->worker = link;
 	sv->state = options->restoring ? HETCKPT_STATE_STARTING : HETCKPT_STATE_RUNNING;
 	rc = hetckpt_registry_publish(&sv->entry, error);

@@ -4,8 +4,10 @@
  *
  *   supervisor.c         start, main loop (signals, application, new connections), end
  *   supervisor_client.c  one thread a connection: requests of tools and application
- *   supervisor_ops.c     pause, resume, checkpoint, migrate
- *   supervisor_worker.c  starting workers, giving them what the application handed over
+ *   supervisor_ops.c     pause, resume, checkpoint
+ *   supervisor_migrate.c migrate
+ *   supervisor_worker.c  starting workers, giving them what the application handed over, the
+ *                        stage
  *   application.c        how the application is started
  *
  * Threads: the main loop; one a connection; one reader a worker (worker_link.h); for a
@@ -53,6 +55,8 @@ struct hetckpt_supervisor {
 	int lock_fd, listener, wake_fd, signal_fd;
 	json_t *stress;        /* request that each worker gets, or NULL */
 	bool restoring;        /* no application: finishes a snapshot */
+	int stage_fd;          /* memory file of the stage; -1: there is none */
+	int64_t stage_limit;   /* most bytes of it; -1: half of what is available then */
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* of state, operation, connections; monotonic clock */
@@ -89,6 +93,8 @@ struct hetckpt_supervisor_options {
 	char *const *command;  /* for listings */
 	json_t *stress;        /* stolen; or NULL */
 	bool quiet, restoring;
+	int64_t stage;         /* bytes to set aside as the stage, and no more; 0: as much as is
+				  needed then; -1: no stage */
 };
 
 /*
@@ -123,6 +129,15 @@ const char *hetckpt_state_name(enum hetckpt_state state);
 void hetckpt_supervisor_note(const struct hetckpt_supervisor *sv, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/*
+ * Who waits for an operation. tick (may be NULL) as for a worker's call, with progress
+ * records or NULL; non-zero means that nobody waits any more.
+ */
+struct hetckpt_requester {
+	int (*tick)(void *context, const json_t *progress);
+	void *context;
+};
+
 /* ---- supervisor_worker.c ----------------------------------------------- */
 
 /* Starts a worker for this session and waits until its device is open. */
@@ -135,6 +150,15 @@ int hetckpt_supervisor_worker_start(struct hetckpt_supervisor *sv, const char *d
 int hetckpt_supervisor_hand_over(struct hetckpt_supervisor *sv, struct hetckpt_worker_link *link,
 				 const struct hetckpt_worker_wait *wait,
 				 struct hetckpt_error *error);
+
+/*
+ * Gives a worker the stage, with at least bytes of it ready, 0: with as much as its state needs
+ * now, all of it or (bulk "stage") what lies on the device. facts (may be NULL) gets what it
+ * says. False, and a line in the log: it cannot be had. Only inside an operation.
+ */
+bool hetckpt_supervisor_stage(struct hetckpt_supervisor *sv, struct hetckpt_worker_link *link,
+			      int64_t bytes, const char *bulk, const struct hetckpt_requester *who,
+			      json_t *facts);
 
 /* Makes link (reference stolen) the present worker and publishes it; ends the one before. */
 void hetckpt_supervisor_worker_replace(struct hetckpt_supervisor *sv,
@@ -161,15 +185,6 @@ int hetckpt_supervisor_host_remove(struct hetckpt_supervisor *sv, int64_t addres
 
 /* ---- supervisor_ops.c -------------------------------------------------- */
 
-/*
- * Who waits for an operation. tick (may be NULL) as for a worker's call, with progress
- * records or NULL; non-zero means that nobody waits any more.
- */
-struct hetckpt_requester {
-	int (*tick)(void *context, const json_t *progress);
-	void *context;
-};
-
 /* Waits for other operations to end. -ECANCELED: nobody waits; -ESHUTDOWN: the session ends. */
 int hetckpt_operation_begin(struct hetckpt_supervisor *sv, const char *name,
 			    const struct hetckpt_requester *who, struct hetckpt_error *error);
@@ -193,7 +208,17 @@ int hetckpt_supervisor_checkpoint(struct hetckpt_supervisor *sv,
 				  const struct hetckpt_checkpoint_options *options,
 				  const struct hetckpt_requester *who, json_t **facts,
 				  struct hetckpt_error *error);
-int hetckpt_supervisor_migrate(struct hetckpt_supervisor *sv, const char *device, int timeout_ms,
+
+/* ---- supervisor_migrate.c ---------------------------------------------- */
+
+struct hetckpt_migrate_options {
+	const char *device;
+	const char *via;      /* "auto", or one way and, where that cannot be had, the next: "stage",
+				 "file" */
+	int timeout_ms;       /* for pausing */
+};
+int hetckpt_supervisor_migrate(struct hetckpt_supervisor *sv,
+			       const struct hetckpt_migrate_options *options,
 			       const struct hetckpt_requester *who, json_t **facts,
 			       struct hetckpt_error *error);
 

@@ -161,16 +161,24 @@ static int do_checkpoint(struct hetckpt_connection *c, json_t *request,
 static int do_migrate(struct hetckpt_connection *c, json_t *request,
 		      const struct hetckpt_requester *who)
 {
-	const char *device = text_field(request, "device");
+	struct hetckpt_migrate_options options = {
+		.device = text_field(request, "device"),
+		.via = text_field(request, "via"),
+		.timeout_ms = timeout_field(request),
+	};
 	struct hetckpt_error error;
 	json_t *facts = NULL;
 	int rc;
 
-	if (!hetckpt_device_valid(device))
+	if (!hetckpt_device_valid(options.device))
 		return hetckpt_control_refuse(c->fd, request, -EINVAL,
-					      "'%.40s' is not the name of a device", device);
-	rc = hetckpt_supervisor_migrate(c->supervisor, device, timeout_field(request), who, &facts,
-					&error);
+					      "'%.40s' is not the name of a device", options.device);
+	if (!options.via[0])
+		options.via = "auto";
+	if (!hetckpt_via_valid(options.via))
+		return hetckpt_control_refuse(c->fd, request, -EINVAL, "'via' is '%.20s', not " HETCKPT_VIA_LIST,
+					      options.via);
+	rc = hetckpt_supervisor_migrate(c->supervisor, &options, who, &facts, &error);
 	return reply_or_refuse(c, request, rc, facts, &error);
 }
 

@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #define _GNU_SOURCE
 #include "supervisor.h"
+#include "supervisor_inside.h"
 
 #include "command.h"
 #include "output.h"
+#include "runtime/common/log.h"
 #include "runtime/snapshot/atomic_file.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-/* Longest silence of a worker that writes or reads state; it reports progress. */
-#define STATE_MS 120000
 /* Resuming may translate the resume variants first. */
 #define RESUME_MS 600000
 
@@ -68,7 +67,7 @@ void hetckpt_operation_end(struct hetckpt_supervisor *sv)
 	pthread_mutex_unlock(&sv->lock);
 }
 
-static struct hetckpt_worker_wait wait_for(const struct hetckpt_requester *who, int silence_ms)
+struct hetckpt_worker_wait hetckpt_inside_wait(const struct hetckpt_requester *who, int silence_ms)
 {
 	struct hetckpt_worker_wait wait = {.silence_ms = silence_ms};
 
@@ -79,7 +78,7 @@ static struct hetckpt_worker_wait wait_for(const struct hetckpt_requester *who, 
 	return wait;
 }
 
-static enum hetckpt_state state_get(struct hetckpt_supervisor *sv)
+enum hetckpt_state hetckpt_inside_state(struct hetckpt_supervisor *sv)
 {
 	enum hetckpt_state state;
 
@@ -99,8 +98,7 @@ static void state_set(struct hetckpt_supervisor *sv, enum hetckpt_state state)
 	pthread_mutex_unlock(&sv->lock);
 }
 
-/* Moves the facts of a worker's reply to facts, but not what belongs to the message. */
-static void facts_merge(json_t *facts, json_t *reply)
+void hetckpt_inside_merge(json_t *facts, json_t *reply)
 {
 	if (!reply)
 		return;
@@ -112,15 +110,14 @@ static void facts_merge(json_t *facts, json_t *reply)
 
 /* ---- Pause and resume, inside an operation ----------------------------- */
 
-/* Pauses unless the session is paused. A pause goes on even if nobody waits for it. */
-static int pause_inside(struct hetckpt_supervisor *sv, struct hetckpt_worker_link *link,
-			int timeout_ms, json_t **reply, struct hetckpt_error *error)
+int hetckpt_inside_pause(struct hetckpt_supervisor *sv, struct hetckpt_worker_link *link,
+			 int timeout_ms, json_t **reply, struct hetckpt_error *error)
 {
 	struct hetckpt_worker_wait wait = {.silence_ms = timeout_ms + 10000};
 	int rc;
 
 	*reply = NULL;
-	if (state_get(sv) == HETCKPT_STATE_PAUSED)
+	if (hetckpt_inside_state(sv) == HETCKPT_STATE_PAUSED)
 		return 0;
 	rc = hetckpt_worker_call(link,
 				 json_pack("{s:s, s:i}", "op", "pause", "timeout_ms", timeout_ms),
@@ -130,8 +127,8 @@ static int pause_inside(struct hetckpt_supervisor *sv, struct hetckpt_worker_lin
 	return rc;
 }
 
-static int resume_inside(struct hetckpt_supervisor *sv, struct hetckpt_worker_link *link,
-			 json_t **reply, struct hetckpt_error *error)
+int hetckpt_inside_resume(struct hetckpt_supervisor *sv, struct hetckpt_worker_link *link,
+			  json_t **reply, struct hetckpt_error *error)
 {
 	struct hetckpt_worker_wait wait = {.silence_ms = RESUME_MS};
 	int rc = hetckpt_worker_call(link, json_pack("{s:s}", "op", "resume"), NULL, 0, reply,
@@ -142,14 +139,13 @@ static int resume_inside(struct hetckpt_supervisor *sv, struct hetckpt_worker_li
 	return rc;
 }
 
-/* After a failed operation: what was running goes on. Says so if it cannot. */
-static void resume_after_failure(struct hetckpt_supervisor *sv, struct hetckpt_worker_link *link,
-				 struct hetckpt_error *error)
+void hetckpt_inside_go_on(struct hetckpt_supervisor *sv, struct hetckpt_worker_link *link,
+			  struct hetckpt_error *error)
 {
 	struct hetckpt_error second;
 	char text[HETCKPT_ERROR_TEXT];
 
-	if (state_get(sv) != HETCKPT_STATE_PAUSED || !resume_inside(sv, link, NULL, &second))
+	if (hetckpt_inside_state(sv) != HETCKPT_STATE_PAUSED || !hetckpt_inside_resume(sv, link, NULL, &second))
 		return;
 	snprintf(text, sizeof text, "%.200s; the session stays paused, for it could not resume: %.180s",
 		 error->text, second.text);
@@ -167,12 +163,12 @@ int hetckpt_supervisor_pause(struct hetckpt_supervisor *sv, int timeout_ms,
 
 	if (rc)
 		return rc;
-	already = state_get(sv) == HETCKPT_STATE_PAUSED;
+	already = hetckpt_inside_state(sv) == HETCKPT_STATE_PAUSED;
 	link = hetckpt_supervisor_worker(sv, error);
-	rc = link ? pause_inside(sv, link, timeout_ms, &reply, error) : error->code;
+	rc = link ? hetckpt_inside_pause(sv, link, timeout_ms, &reply, error) : error->code;
 	if (!rc) {
 		*facts = json_pack("{s:b, s:s}", "already", already, "state", "paused");
-		facts_merge(*facts, reply);
+		hetckpt_inside_merge(*facts, reply);
 	}
 	hetckpt_worker_unref(link);
 	hetckpt_operation_end(sv);
@@ -189,12 +185,12 @@ int hetckpt_supervisor_resume(struct hetckpt_supervisor *sv, const struct hetckp
 
 	if (rc)
 		return rc;
-	already = state_get(sv) == HETCKPT_STATE_RUNNING;
+	already = hetckpt_inside_state(sv) == HETCKPT_STATE_RUNNING;
 	link = hetckpt_supervisor_worker(sv, error);
-	rc = !link ? error->code : already ? 0 : resume_inside(sv, link, &reply, error);
+	rc = !link ? error->code : already ? 0 : hetckpt_inside_resume(sv, link, &reply, error);
 	if (!rc) {
 		*facts = json_pack("{s:b, s:s}", "already", already, "state", "running");
-		facts_merge(*facts, reply);
+		hetckpt_inside_merge(*facts, reply);
 	}
 	hetckpt_worker_unref(link);
 	hetckpt_operation_end(sv);
@@ -203,17 +199,46 @@ int hetckpt_supervisor_resume(struct hetckpt_supervisor *sv, const struct hetckp
 
 /* ---- Checkpoint -------------------------------------------------------- */
 
-/* The worker writes its state into fd; host: with the contents of page-locked buffers. */
-static int snapshot_to(struct hetckpt_worker_link *link, int fd, const char *compress, int level,
-		       bool host, const struct hetckpt_requester *who, json_t **reply,
-		       struct hetckpt_error *error)
+/* Straight into fd, by a worker that stands still. */
+static int write_paused(struct hetckpt_worker_link *link, const struct hetckpt_checkpoint_options *o, int fd,
+			const struct hetckpt_requester *who, json_t **reply, struct hetckpt_error *error)
 {
-	struct hetckpt_worker_wait wait = wait_for(who, STATE_MS);
+	struct hetckpt_worker_wait wait = hetckpt_inside_wait(who, HETCKPT_INSIDE_STATE_MS);
 
 	return hetckpt_worker_call(link,
-				   json_pack("{s:s, s:s, s:i, s:b}", "op", "snapshot", "compress",
-					     compress, "level", level, "host", host),
+				   json_pack("{s:s, s:s, s:i, s:b}", "op", "snapshot", "compress", o->compress,
+					     "level", o->level, "host", 1),
 				   &fd, 1, reply, &wait, error);
+}
+
+/* What was captured, into fd. */
+static int write_captured(struct hetckpt_worker_link *link, const struct hetckpt_checkpoint_options *o, int fd,
+			  const struct hetckpt_requester *who, struct hetckpt_error *error)
+{
+	struct hetckpt_worker_wait wait = hetckpt_inside_wait(who, HETCKPT_INSIDE_STATE_MS);
+
+	return hetckpt_worker_call(link,
+				   json_pack("{s:s, s:s, s:i}", "op", "write", "compress", o->compress, "level",
+					     o->level),
+				   &fd, 1, NULL, &wait, error);
+}
+
+/*
+ * Copies the state of a paused worker into the stage. False: the stage cannot hold it, or there is
+ * none; nothing has changed.
+ */
+static bool capture(struct hetckpt_worker_link *link, const struct hetckpt_requester *who, json_t *facts)
+{
+	struct hetckpt_worker_wait wait = hetckpt_inside_wait(who, HETCKPT_INSIDE_STATE_MS);
+	struct hetckpt_error why;
+	json_t *reply;
+
+	if (hetckpt_worker_call(link, json_pack("{s:s, s:b}", "op", "capture", "host", 1), NULL, 0, &reply, &wait, &why)) {
+		hetckpt_log(HETCKPT_LOG_INFO, "the state is written without a stage: %s", why.text);
+		return false;
+	}
+	hetckpt_inside_merge(facts, reply);
+	return true;
 }
 
 static void remember_checkpoint(struct hetckpt_supervisor *sv, const char *path, int64_t bytes)
@@ -236,59 +261,109 @@ static void kill_session(struct hetckpt_supervisor *sv)
 	hetckpt_supervisor_wake(sv);
 }
 
+/* A checkpoint under way. */
+struct checkpoint {
+	const struct hetckpt_checkpoint_options *o;
+	const struct hetckpt_requester *who;
+	struct hetckpt_atomic_file *file;
+	struct stat st;           /* of the complete file */
+	double begun, asked;      /* when; asked: to pause */
+	bool was_paused, staged;
+	json_t *facts;
+};
+
+/* Ends the time in which the program stands still. */
+static int go_on(struct hetckpt_supervisor *sv, struct hetckpt_worker_link *link, struct checkpoint *c,
+		 struct hetckpt_error *error)
+{
+	int rc = hetckpt_inside_resume(sv, link, NULL, error);
+
+	if (!rc)
+		json_object_set_new(c->facts, "stop_seconds", json_real(hetckpt_clock_seconds() - c->asked));
+	return rc;
+}
+
+/*
+ * From a paused session to a complete file. With a stage the program goes on as soon as its
+ * state has been copied.
+ */
+static int take_and_write(struct hetckpt_supervisor *sv, struct hetckpt_worker_link *link, struct checkpoint *c,
+			  struct hetckpt_error *error)
+{
+	int fd = hetckpt_atomic_fd(c->file), rc;
+	json_t *reply = NULL;
+	double begun;
+
+	c->staged = c->staged && capture(link, c->who, c->facts);
+	json_object_set_new(c->facts, "staged", json_boolean(c->staged));
+	if (c->staged) {
+		rc = go_on(sv, link, c, error);
+		if (rc)
+			return rc;
+	}
+	begun = hetckpt_clock_seconds();
+	if (c->staged) {
+		rc = write_captured(link, c->o, fd, c->who, error);
+	} else {
+		rc = write_paused(link, c->o, fd, c->who, &reply, error);
+		if (!rc)
+			hetckpt_inside_merge(c->facts, reply);
+	}
+	if (rc)
+		return rc;
+	/* Who interrupted the tool does not want a file, and surely not a killed program. */
+	if (c->who && c->who->tick && c->who->tick(c->who->context, NULL))
+		return hetckpt_error_set(error, -ECANCELED, 0, "cancelled");
+	rc = fstat(fd, &c->st) ? -errno : 0;
+	if (rc)
+		return hetckpt_error_set(error, rc, 0, "%s: %s", c->o->path, strerror(-rc));
+	rc = hetckpt_atomic_commit(c->file, true);
+	if (rc)
+		return hetckpt_error_set(error, rc, 0, "%s", hetckpt_atomic_error(c->file));
+	json_object_set_new(c->facts, "write_seconds", json_real(hetckpt_clock_seconds() - begun));
+	return 0;
+}
+
 static int checkpoint_inside(struct hetckpt_supervisor *sv, struct hetckpt_worker_link *link,
 			     const struct hetckpt_checkpoint_options *o,
 			     const struct hetckpt_requester *who, json_t *facts,
 			     struct hetckpt_error *error)
 {
-	double begun = hetckpt_clock_seconds(), paused;
-	struct hetckpt_atomic_file *file = NULL;
-	bool was_paused = state_get(sv) == HETCKPT_STATE_PAUSED;
+	struct checkpoint c = {.o = o, .who = who, .begun = hetckpt_clock_seconds(), .facts = facts,
+			       .was_paused = hetckpt_inside_state(sv) == HETCKPT_STATE_PAUSED};
 	json_t *reply = NULL;
-	struct stat st = {0};
 	int rc;
 
 	/* Before pausing, so that a path which cannot be written costs nothing. */
-	rc = hetckpt_atomic_open(o->path, NULL, &file);
+	rc = hetckpt_atomic_open(o->path, NULL, &c.file);
 	if (rc) {
-		hetckpt_error_set(error, rc, 0, "%s", hetckpt_atomic_error(file));
-		hetckpt_atomic_close(file);
+		hetckpt_error_set(error, rc, 0, "%s", hetckpt_atomic_error(c.file));
+		hetckpt_atomic_close(c.file);
 		return rc;
 	}
-	rc = pause_inside(sv, link, o->timeout_ms, &reply, error);
+	/* While kernels run. Only a program that goes on afterwards gains by it. */
+	c.staged = !strcmp(o->then, "resume") && hetckpt_supervisor_stage(sv, link, 0, NULL, who, facts);
+	c.asked = hetckpt_clock_seconds();
+	rc = hetckpt_inside_pause(sv, link, o->timeout_ms, &reply, error);
 	if (rc)
 		goto out;
-	facts_merge(facts, reply);
-	paused = hetckpt_clock_seconds();
-	rc = snapshot_to(link, hetckpt_atomic_fd(file), o->compress, o->level, true, who, &reply,
-			 error);
-	if (rc)
-		goto resume;
-	facts_merge(facts, reply);
-	/* Who interrupted the tool does not want a file, and surely not a killed program. */
-	if (who && who->tick && who->tick(who->context, NULL)) {
-		rc = hetckpt_error_set(error, -ECANCELED, 0, "cancelled");
-		goto resume;
+	hetckpt_inside_merge(facts, reply);
+	json_object_set_new(facts, "pause_seconds", json_real(hetckpt_clock_seconds() - c.asked));
+	rc = take_and_write(sv, link, &c, error);
+	if (!rc && !strcmp(o->then, "resume") && hetckpt_inside_state(sv) == HETCKPT_STATE_PAUSED)
+		rc = go_on(sv, link, &c, error);
+	if (rc) {
+		if (!c.was_paused)
+			hetckpt_inside_go_on(sv, link, error);
+		goto out;
 	}
-	if (fstat(hetckpt_atomic_fd(file), &st) || (rc = hetckpt_atomic_commit(file, true))) {
-		rc = rc ? rc : -errno;
-		hetckpt_error_set(error, rc, 0, "%s", hetckpt_atomic_error(file));
-		goto resume;
-	}
-	remember_checkpoint(sv, o->path, st.st_size);
+	remember_checkpoint(sv, o->path, c.st.st_size);
 	json_object_set_new(facts, "path", json_string(o->path));
-	json_object_set_new(facts, "file_bytes", json_integer(st.st_size));
+	json_object_set_new(facts, "file_bytes", json_integer(c.st.st_size));
 	json_object_set_new(facts, "then", json_string(o->then));
-	json_object_set_new(facts, "pause_seconds", json_real(paused - begun));
-	json_object_set_new(facts, "seconds", json_real(hetckpt_clock_seconds() - begun));
-	if (!strcmp(o->then, "resume"))
-		rc = resume_inside(sv, link, NULL, error);
-	goto out;
-resume:
-	if (!was_paused)
-		resume_after_failure(sv, link, error);
+	json_object_set_new(facts, "seconds", json_real(hetckpt_clock_seconds() - c.begun));
 out:
-	hetckpt_atomic_close(file);
+	hetckpt_atomic_close(c.file);
 	return rc;
 }
 
@@ -316,182 +391,5 @@ int hetckpt_supervisor_checkpoint(struct hetckpt_supervisor *sv,
 	hetckpt_operation_end(sv);
 	if (!rc && !strcmp(options->then, "kill"))
 		kill_session(sv);
-	return rc;
-}
-
-/* ---- Migration --------------------------------------------------------- */
-
-struct migration {
-	struct hetckpt_supervisor *sv;
-	struct hetckpt_worker_link *source, *target;
-	struct hetckpt_worker_wait wait;
-	bool was_paused;
-	int state;              /* memfd, or -1 */
-};
-
-static void target_end(struct migration *m)
-{
-	if (!m->target)
-		return;
-	hetckpt_worker_end(m->target, 0);
-	hetckpt_worker_unref(m->target);
-	m->target = NULL;
-}
-
-/* Starts a worker that has everything the application handed over, and no state yet. */
-static int target_start(struct migration *m, const char *device, struct hetckpt_error *error)
-{
-	int rc = hetckpt_supervisor_worker_start(m->sv, device, true, &m->wait, &m->target, error);
-
-	return rc ? rc : hetckpt_supervisor_hand_over(m->sv, m->target, &m->wait, error);
-}
-
-static int target_load(struct migration *m, struct hetckpt_error *error)
-{
-	if (lseek(m->state, 0, SEEK_SET) < 0)
-		return hetckpt_error_set(error, -errno, 0, "state: %s", strerror(errno));
-	return hetckpt_worker_call(m->target, json_pack("{s:s}", "op", "load"), &m->state, 1, NULL,
-				   &m->wait, error);
-}
-
-/*
- * A target that failed while resuming may have claimed the ring, and then the source can
- * take no commands any more. Its state is here: a new worker on its device gets it.
- */
-static void source_again(struct migration *m, struct hetckpt_error *error)
-{
-	char device[64], text[HETCKPT_ERROR_TEXT];
-	struct hetckpt_error second;
-	int rc;
-
-	snprintf(device, sizeof device, "%s", hetckpt_worker_device(m->source));
-	/* Its device memory first: both may not fit side by side. */
-	hetckpt_worker_end(m->source, 0);
-	m->wait.tick = NULL;
-	rc = target_start(m, device, &second);
-	if (!rc)
-		rc = target_load(m, &second);
-	if (!rc)
-		rc = resume_inside(m->sv, m->target, NULL, &second);
-	if (!rc) {
-		hetckpt_supervisor_worker_replace(m->sv, m->target);
-		m->target = NULL;
-		return;
-	}
-	target_end(m);
-	snprintf(text, sizeof text, "%.180s; and going back to %s failed: %.180s", error->text, device,
-		 second.text);
-	memcpy(error->text, text, sizeof text);
-	hetckpt_worker_expect_end(m->source, false);
-}
-
-/* From a paused source to a running target. *claimed: the source is of no more use. */
-static int move(struct migration *m, const struct hetckpt_requester *who, json_t *facts,
-		bool *claimed, struct hetckpt_error *error)
-{
-	struct hetckpt_session_control *control = m->sv->memory.control;
-	uint32_t generation = atomic_load(&control->generation);
-	json_t *reply = NULL;
-	int rc;
-
-	/* Page-locked buffers of an application are shared memory, handed over already; those
-	   of a restored session are the worker's own. */
-	rc = snapshot_to(m->source, m->state, "none", 0, m->sv->restoring, who, &reply, error);
-	if (rc)
-		return rc;
-	facts_merge(facts, reply);
-	/* The state is safe here: if the source dies now, the target can still go on. */
-	hetckpt_worker_expect_end(m->source, true);
-	rc = target_load(m, error);
-	if (!rc && !m->was_paused)
-		rc = resume_inside(m->sv, m->target, NULL, error);
-	*claimed = atomic_load(&control->generation) != generation;
-	return rc;
-}
-
-/*
- * The source keeps everything until the target runs: whatever fails before that, the
- * source resumes as if nothing had been. Only then is it ended.
- */
-static int migrate_inside(struct hetckpt_supervisor *sv, struct hetckpt_worker_link *source,
-			  const char *device, int timeout_ms, const struct hetckpt_requester *who,
-			  json_t *facts, struct hetckpt_error *error)
-{
-	struct migration m = {.sv = sv,
-			      .source = source,
-			      .wait = wait_for(who, STATE_MS),
-			      .was_paused = state_get(sv) == HETCKPT_STATE_PAUSED,
-			      .state = -1};
-	bool claimed = false;
-	json_t *reply = NULL;
-	struct stat st = {0};
-	double begun;
-	int rc;
-
-	/* The target's device opens while the source still computes. */
-	rc = target_start(&m, device, error);
-	if (rc)
-		goto out;
-	m.state = memfd_create("hetckpt-state", MFD_CLOEXEC);
-	if (m.state < 0) {
-		rc = hetckpt_error_set(error, -errno, 0, "no memory for the state: %s",
-				       strerror(errno));
-		goto out;
-	}
-	rc = pause_inside(sv, source, timeout_ms, &reply, error);
-	if (rc)
-		goto out;
-	facts_merge(facts, reply);
-	begun = hetckpt_clock_seconds();
-	rc = move(&m, who, facts, &claimed, error);
-	if (!rc) {
-		fstat(m.state, &st);
-		json_object_set_new(facts, "stopped_seconds",
-				    json_real(hetckpt_clock_seconds() - begun));
-		json_object_set_new(facts, "state_bytes", json_integer(st.st_size));
-		json_object_set_new(facts, "from", json_string(hetckpt_worker_device(source)));
-		json_object_set_new(facts, "device", json_string(device));
-		hetckpt_supervisor_worker_replace(sv, m.target);
-		m.target = NULL;
-		goto out;
-	}
-	/* The target first: two workers must not both take commands. */
-	target_end(&m);
-	if (claimed) {
-		source_again(&m, error);
-	} else {
-		hetckpt_worker_expect_end(source, false);
-		if (!m.was_paused)
-			resume_after_failure(sv, source, error);
-	}
-out:
-	target_end(&m);
-	if (m.state >= 0)
-		close(m.state);
-	return rc;
-}
-
-int hetckpt_supervisor_migrate(struct hetckpt_supervisor *sv, const char *device, int timeout_ms,
-			       const struct hetckpt_requester *who, json_t **facts,
-			       struct hetckpt_error *error)
-{
-	struct hetckpt_worker_link *link;
-	int rc = hetckpt_operation_begin(sv, "migration", who, error);
-
-	if (rc)
-		return rc;
-	*facts = json_object();
-	link = hetckpt_supervisor_worker(sv, error);
-	if (!*facts)
-		rc = hetckpt_error_set(error, -ENOMEM, 0, "no memory");
-	else
-		rc = link ? migrate_inside(sv, link, device, timeout_ms, who, *facts, error)
-			  : error->code;
-	if (rc) {
-		json_decref(*facts);
-		*facts = NULL;
-	}
-	hetckpt_worker_unref(link);
-	hetckpt_operation_end(sv);
 	return rc;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #define _GNU_SOURCE
 #include "supervisor.h"
+#include "supervisor_inside.h"
 
 #include "command.h"
+#include "runtime/common/log.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -114,6 +116,32 @@ int hetckpt_supervisor_hand_over(struct hetckpt_supervisor *sv, struct hetckpt_w
 						   (json_int_t)sv->modules[i].bytes),
 					 &sv->modules[i].fd, 1, NULL, &longer, error);
 	return rc;
+}
+
+bool hetckpt_supervisor_stage(struct hetckpt_supervisor *sv, struct hetckpt_worker_link *link,
+			      int64_t bytes, const char *bulk, const struct hetckpt_requester *who,
+			      json_t *facts)
+{
+	/* Tens of GiB take a while to touch; the worker reports progress meanwhile. */
+	struct hetckpt_worker_wait wait = hetckpt_inside_wait(who, HETCKPT_INSIDE_STATE_MS);
+	struct hetckpt_error why;
+	json_t *request, *reply = NULL;
+
+	if (sv->stage_fd < 0)
+		return false;
+	request = json_pack("{s:s, s:I, s:s}", "op", "stage", "bytes", (json_int_t)bytes, "bulk",
+			    bulk ? bulk : "file");
+	if (request && sv->stage_limit >= 0)
+		json_object_set_new(request, "limit", json_integer(sv->stage_limit));
+	if (hetckpt_worker_call(link, request, &sv->stage_fd, 1, &reply, &wait, &why)) {
+		hetckpt_log(HETCKPT_LOG_INFO, "no stage: %s", why.text);
+		return false;
+	}
+	if (facts)
+		hetckpt_inside_merge(facts, reply);
+	else
+		json_decref(reply);
+	return true;
 }
 
 void hetckpt_supervisor_worker_replace(struct hetckpt_supervisor *sv,

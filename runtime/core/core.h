@@ -118,15 +118,31 @@ bool hetckpt_core_paused(struct hetckpt_core *core);
 
 /* ---- State ------------------------------------------------------------- */
 
+/* Where a save leaves the contents of device memory. */
+enum hetckpt_bulk {
+	HETCKPT_BULK_FILE,  /* in the snapshot */
+	HETCKPT_BULK_STAGE, /* in the stage, named by the snapshot, for another worker of the session;
+	                       in the snapshot if the stage cannot hold it */
+};
+
+/* What was taken. */
+struct hetckpt_capture_report {
+	uint64_t bytes;         /* of the state */
+	uint64_t staged_bytes;  /* copied into the stage */
+	double seconds;         /* all of it: listing, growing the stage if need be, copying */
+};
+
 struct hetckpt_save_options {
 	bool raw;           /* no compression */
 	int level;          /* of zstd, 0: the default */
 	bool without_host;  /* leave the contents of page-locked buffers out (migration: they are shared) */
+	enum hetckpt_bulk bulk;
 	int (*progress)(void *context, uint64_t done, uint64_t total); /* may be NULL */
 	void *context;
+	struct hetckpt_capture_report *report; /* of hetckpt_core_save; may be NULL */
 };
 
-/* Writes the state of a paused core to fd. -EBUSY: not paused. */
+/* Writes the state of a paused core to fd. -EBUSY: not paused, or a capture is in the stage. */
 int hetckpt_core_save(struct hetckpt_core *core, int fd, const struct hetckpt_save_options *options,
                       struct hetckpt_error *error);
 
@@ -138,6 +154,60 @@ int hetckpt_core_save(struct hetckpt_core *core, int fd, const struct hetckpt_sa
  */
 int hetckpt_core_load(struct hetckpt_core *core, int fd, bool detached, uint64_t *taken,
                       struct hetckpt_error *error);
+
+/*
+ * The stage (stage.h): a memory file of the session's, fd, which stays the caller's, and the most
+ * bytes it may get: a number, or UINT64_MAX for half of the memory that is available.
+ */
+int hetckpt_core_stage_set(struct hetckpt_core *core, int fd, uint64_t limit,
+                           struct hetckpt_error *error);
+
+struct hetckpt_stage_report {
+	uint64_t bytes;     /* ready */
+	bool locked;        /* page-locked, all of it */
+	double seconds;
+};
+
+/*
+ * Makes at least bytes of the stage ready while the core goes on; 0: what a capture (bulk FILE)
+ * or a save with that bulk would need now. -ENOSPC: more than the limit, or no stage; -ENOMEM.
+ * Blocks, seconds for many GiB; by one thread, and not while the core is being captured.
+ */
+int hetckpt_core_stage_prepare(struct hetckpt_core *core, uint64_t bytes, enum hetckpt_bulk bulk,
+                               struct hetckpt_stage_report *report, struct hetckpt_error *error);
+
+struct hetckpt_capture;
+
+/*
+ * Takes the state of a paused core into the stage. Then the core may go on, and the capture be
+ * written at leisure, by any thread. One at a time: -EBUSY; also if not paused. -ENOSPC, -ENOMEM:
+ * the stage cannot hold it; save it instead.
+ */
+int hetckpt_core_capture(struct hetckpt_core *core, bool without_host, struct hetckpt_capture **capture,
+                         struct hetckpt_capture_report *report, struct hetckpt_error *error);
+
+/* Writes it as hetckpt_core_save would have. raw, level and progress of options count. */
+int hetckpt_capture_write(struct hetckpt_capture *capture, int fd,
+                          const struct hetckpt_save_options *options, struct hetckpt_error *error);
+
+/* Before the core is destroyed. NULL is allowed. */
+void hetckpt_capture_free(struct hetckpt_capture *capture);
+
+/*
+ * A worker that takes a session over from another, in two steps. outline, on the old one, which
+ * may be running: writes what memory and code it has, without contents. prepare, on a fresh one:
+ * maps that memory and makes that code.
+ */
+int hetckpt_core_outline(struct hetckpt_core *core, int fd, struct hetckpt_error *error);
+int hetckpt_core_prepare(struct hetckpt_core *core, int fd, struct hetckpt_error *error);
+
+/*
+ * As hetckpt_core_load, of what hetckpt_core_save of the old worker has written, with contents
+ * that may lie in the session's stage, into a core that may be prepared. What has changed
+ * since the outline is put right.
+ */
+int hetckpt_core_take_over(struct hetckpt_core *core, int fd, bool detached, uint64_t *taken,
+                           struct hetckpt_error *error);
 
 /* Writes ADDRESS.bin for each allocation and page-locked buffer, and manifest.json, to a
    directory, made if need be. The core is idle or paused. */

@@ -17,6 +17,7 @@
 #include "frames.h"
 #include "heap.h"
 #include "modules.h"
+#include "stage.h"
 
 /* cudaError_t values that the core itself gives. */
 enum {
@@ -141,6 +142,9 @@ struct hetckpt_core {
 	struct hetckpt_frame_pool pool;
 	struct hetckpt_modules modules;
 	struct hetckpt_host_buffer *hosts;
+	struct hetckpt_stage stage;
+	bool captured;                       /* the stage holds what is still to be written */
+	bool prepared;                       /* memory and code are there for hetckpt_core_take_over */
 
 	struct hetckpt_stream *streams;      /* the default stream first */
 	struct hetckpt_event *events[HETCKPT_EVENT_BUCKETS];
@@ -262,7 +266,7 @@ unsigned hetckpt_stress_sleep(struct hetckpt_core *core); /* us until one may be
 /* save.c, load.c: with the lock held. */
 int hetckpt_save_locked(struct hetckpt_core *core, int fd, const struct hetckpt_save_options *options,
                         struct hetckpt_error *error);
-int hetckpt_load_locked(struct hetckpt_core *core, int fd, bool detached, uint64_t *taken,
+int hetckpt_load_locked(struct hetckpt_core *core, int fd, bool detached, bool elsewhere, uint64_t *taken,
                         struct hetckpt_error *error);
 
 /* host.c */

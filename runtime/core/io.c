@@ -63,32 +63,6 @@ int hetckpt_pump_fill(void *context, uint64_t offset, void *buffer, size_t lengt
 	return rc;
 }
 
-int hetckpt_pump_take(void *context, uint64_t offset, const void *data, size_t length)
-{
-	struct hetckpt_pump *pump = context;
-	struct hetckpt_dev *dev = &pump->core->dev;
-	struct hetckpt_error error;
-	int rc;
-
-	pthread_mutex_lock(&pump->lock);
-	if (data) {
-		rc = hetckpt_dev_write(dev, pump->address + offset, data, length, &error);
-	} else {
-		struct hetckpt_fill fill = {
-			.dst = pump->address + offset, .width = length, .height = 1, .pitch = length,
-			.element = 1, .value = 0,
-		};
-
-		rc = dev->ops->fill(dev->service, &fill, &error);
-		if (!rc)
-			rc = hetckpt_dev_settle(dev, NULL, &error);
-	}
-	if (rc && !pump->error.code)
-		pump->error = error;
-	pthread_mutex_unlock(&pump->lock);
-	return rc;
-}
-
 int hetckpt_pump_frames(void *context, uint64_t offset, void *buffer, size_t length)
 {
 	struct hetckpt_pump *pump = context;

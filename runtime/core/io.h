@@ -20,7 +20,7 @@
 #define HETCKPT_PACK_BYTES ((uint64_t)64 << 20)
 
 /*
- * Device memory for the container's threads. The back end's calls are serialised by the
+ * Device memory for the container's threads, where it is written without a stage. The back end's calls are serialised by the
  * core's lock, which the thread that runs the container holds; among the container's own
  * threads this lock does it.
  */
@@ -36,9 +36,8 @@ struct hetckpt_pump {
 void hetckpt_pump_init(struct hetckpt_pump *pump, struct hetckpt_core *core);
 void hetckpt_pump_destroy(struct hetckpt_pump *pump);
 
-/* hetckpt_fill_fn and hetckpt_take_fn for [address, ...). */
+/* hetckpt_fill_fn for [address, ...). */
 int hetckpt_pump_fill(void *pump, uint64_t offset, void *buffer, size_t length);
-int hetckpt_pump_take(void *pump, uint64_t offset, const void *data, size_t length);
 
 /* hetckpt_fill_fn for frame groups. */
 int hetckpt_pump_frames(void *pump, uint64_t offset, void *buffer, size_t length);

@@ -23,17 +23,14 @@
 /* An allocation as the manifest has it. */
 struct allocation {
 	uint64_t address, bytes, offset, tag;
-	size_t section;
+	struct hetckpt_place place;
 };
 
 int hetckpt_load_failed(struct hetckpt_load *load, int rc)
 {
 	if (!rc)
 		return 0;
-	if (load->pump.error.code && load->error)
-		*load->error = load->pump.error;
-	else
-		hetckpt_error_set(load->error, rc, 0, "%s", hetckpt_reader_error(load->reader));
+	hetckpt_error_set(load->error, rc, 0, "%s", hetckpt_reader_error(load->reader));
 	return load->fields.rc = rc;
 }
 
@@ -100,14 +97,16 @@ static int read_allocation(struct hetckpt_load *load, const json_t *entry, size_
 	hetckpt_fields_what(&load->fields, "allocation %zu", i);
 	a->address = hetckpt_field_address(&load->fields, entry, "address");
 	a->bytes = hetckpt_field_number(&load->fields, entry, "bytes", HETCKPT_ARENA_BYTES);
-	a->offset = hetckpt_field_number(&load->fields, entry, "offset", HETCKPT_ARENA_BYTES);
 	a->tag = 0;
 	if (json_object_get(entry, "module"))
 		a->tag = HETCKPT_TAG_MODULE(hetckpt_field_number(&load->fields, entry, "module", INT64_MAX - 1));
-	name = hetckpt_field_text(&load->fields, entry, "section");
-	if (load->fields.rc || hetckpt_load_failed(load, hetckpt_reader_find(load->reader, name, &a->section)))
+	if (load->outline)
 		return load->fields.rc;
-	if (a->offset + a->bytes > hetckpt_reader_section(load->reader, a->section)->bytes)
+	a->offset = hetckpt_field_number(&load->fields, entry, "offset", HETCKPT_ARENA_BYTES);
+	name = hetckpt_field_text(&load->fields, entry, "section");
+	if (load->fields.rc || hetckpt_load_find(load, name, &a->place))
+		return load->fields.rc;
+	if (a->offset + a->bytes > a->place.bytes)
 		return hetckpt_fields_fail(&load->fields, -EINVAL, "its contents are not all in section %s", name);
 	return 0;
 }
@@ -121,6 +120,8 @@ static int claim_memory(struct hetckpt_load *load)
 	json_array_foreach(list, i, entry) {
 		int rc = read_allocation(load, entry, i, &a);
 
+		if (!rc && load->prepared && hetckpt_arena_at(load->core->app.arena, a.address))
+			continue; /* the same one: others have gone */
 		if (!rc)
 			rc = hetckpt_heap_claim(&load->core->app, a.address, a.bytes, a.tag, load->error);
 		if (rc)
@@ -132,29 +133,21 @@ static int claim_memory(struct hetckpt_load *load)
 static int fill_memory(struct hetckpt_load *load)
 {
 	json_t *list = hetckpt_field_list(&load->fields, load->manifest, "allocations"), *entry;
-	unsigned char *buffer = malloc(HETCKPT_SMALL_BYTES);
 	struct allocation a;
 	size_t i;
 
-	if (!buffer)
-		return hetckpt_fields_fail(&load->fields, -ENOMEM, "out of host memory");
 	json_array_foreach(list, i, entry) {
 		if (read_allocation(load, entry, i, &a))
 			break;
-		load->pump.address = a.address;
-		if (a.bytes < HETCKPT_SMALL_BYTES) {
-			if (!hetckpt_load_failed(load, hetckpt_reader_read(load->reader, a.section, a.offset, buffer, a.bytes)))
-				load->fields.rc = hetckpt_dev_write(&load->core->dev, a.address, buffer, a.bytes, load->error);
-		} else if (a.offset || a.bytes != hetckpt_reader_section(load->reader, a.section)->bytes) {
+		if (a.bytes < HETCKPT_SMALL_BYTES)
+			hetckpt_load_small(load, &a.place, a.offset, a.address, a.bytes);
+		else if (a.offset || a.bytes != a.place.bytes)
 			hetckpt_fields_fail(&load->fields, -EINVAL, "its section has another size");
-		} else {
-			hetckpt_load_failed(load, hetckpt_reader_each(load->reader, a.section, HETCKPT_READ_ANY_ORDER,
-			                                 hetckpt_pump_take, &load->pump));
-		}
+		else
+			hetckpt_load_device(load, &a.place, a.address);
 		if (load->fields.rc)
 			break;
 	}
-	free(buffer);
 	return load->fields.rc;
 }
 
@@ -263,7 +256,9 @@ static int load_functions(struct hetckpt_load *load)
 			hetckpt_fields_fail(&load->fields, -EINVAL, "its module %" PRIu64 " is not loaded", number);
 		if (load->fields.rc)
 			return load->fields.rc;
-		rc = hetckpt_function_claim(&core->modules, code, name, handle, &function, load->error);
+		function = load->prepared ? hetckpt_function_find(&core->modules, handle) : NULL;
+		rc = function && function->code == code && !strcmp(function->map->name, name) ? 0
+			: hetckpt_function_claim(&core->modules, code, name, handle, &function, load->error);
 		if (rc)
 			return load->fields.rc = rc;
 		actual = hetckpt_hash_json(function->map->hash);
@@ -338,11 +333,26 @@ static int load_head(struct hetckpt_load *load, uint64_t *taken, uint64_t *time)
 	*time = hetckpt_field_number(&load->fields, load->manifest, "time_ns", INT64_MAX);
 	if (load->fields.rc || arena == core->arena_index)
 		return load->fields.rc;
+	if (load->prepared)
+		return hetckpt_fields_fail(&load->fields, -EINVAL, "its addresses are others than those prepared for");
 	/* Addresses belong to the session: this device takes over its range. */
 	hetckpt_core_close_state(core);
+	hetckpt_stage_leave(&core->stage, &core->dev);
 	hetckpt_dev_close(&core->dev);
 	core->arena_index = (unsigned)arena;
-	return load->fields.rc = hetckpt_core_open_state(core, load->error);
+	load->fields.rc = hetckpt_core_open_state(core, load->error);
+	if (!load->fields.rc)
+		hetckpt_stage_enter(&core->stage, &core->dev);
+	return load->fields.rc;
+}
+
+static int load_code(struct hetckpt_load *load)
+{
+	int rc = add_modules(load);
+
+	if (!rc)
+		rc = load_modules(load);
+	return rc ? rc : load_functions(load);
 }
 
 static int load_parts(struct hetckpt_load *load, uint64_t *taken)
@@ -351,18 +361,19 @@ static int load_parts(struct hetckpt_load *load, uint64_t *taken)
 	uint64_t time = 0, now = 0;
 	int rc = load_head(load, taken, &time);
 
+	if (!rc && load->prepared)
+		rc = hetckpt_load_reconcile(load);
 	if (!rc)
 		rc = claim_memory(load);
-	if (!rc)
-		rc = add_modules(load);
+	if (!rc && load->outline)
+		return load_code(load);
+	/* Copies go on while code is made. */
 	if (!rc)
 		rc = fill_memory(load);
 	if (!rc)
 		rc = restore_host(load);
 	if (!rc)
-		rc = load_modules(load);
-	if (!rc)
-		rc = load_functions(load);
+		rc = load_code(load);
 	if (!rc)
 		rc = load_streams(load);
 	if (!rc)
@@ -379,47 +390,88 @@ static int load_parts(struct hetckpt_load *load, uint64_t *taken)
 	return 0;
 }
 
-int hetckpt_load_locked(struct hetckpt_core *core, int fd, bool detached, uint64_t *taken,
-                        struct hetckpt_error *error)
+static int load_file(struct hetckpt_load *load, int fd, uint64_t *taken)
 {
-	struct hetckpt_load load = {.core = core, .detached = detached, .error = error};
-	struct hetckpt_reader_options how = {0};
+	struct hetckpt_core *core = load->core;
 	uint64_t seq = 0;
 	int rc;
 
-	load.fields.error = error;
-	hetckpt_pump_init(&load.pump, core);
-	how.buffers = &load.pump.buffers;
+	load->fields.error = load->error;
 	/* Nothing may be handed to the device before somebody says resume. */
 	atomic_store(&core->stop, 1);
 	core->state = HETCKPT_CORE_PAUSED;
-	rc = hetckpt_load_failed(&load, hetckpt_reader_open_fd(fd, "snapshot", &how, &load.reader));
+	rc = hetckpt_load_failed(load, hetckpt_reader_open_fd(fd, "snapshot", NULL, &load->reader));
 	if (!rc) {
-		load.manifest = hetckpt_reader_manifest(load.reader);
-		rc = load_parts(&load, &seq);
+		load->manifest = hetckpt_reader_manifest(load->reader);
+		rc = load_parts(load, &seq);
 	}
-	hetckpt_reader_close(load.reader);
-	hetckpt_pump_destroy(&load.pump);
-	free(load.commands);
-	free(load.seqs);
-	free(load.streams);
+	hetckpt_load_data_end(load);
+	hetckpt_reader_close(load->reader);
+	free(load->commands);
+	free(load->seqs);
+	free(load->streams);
 	if (!rc && taken)
 		*taken = seq;
 	return rc;
 }
 
-int hetckpt_core_load(struct hetckpt_core *core, int fd, bool detached, uint64_t *taken,
-                      struct hetckpt_error *error)
+int hetckpt_load_locked(struct hetckpt_core *core, int fd, bool detached, bool elsewhere, uint64_t *taken,
+                        struct hetckpt_error *error)
+{
+	struct hetckpt_load load = {.core = core, .detached = detached, .elsewhere = elsewhere, .error = error};
+
+	return load_file(&load, fd, taken);
+}
+
+/* Takes the lock of a core in which nothing has happened yet, preparations aside. */
+static int enter_fresh(struct hetckpt_core *core, bool prepared, struct hetckpt_error *error)
 {
 	size_t count;
-	int rc;
 
 	hetckpt_core_enter(core);
 	hetckpt_arena_list(core->app.arena, &count);
-	if (count || core->unfinished || core->submitted)
-		rc = hetckpt_error_set(error, -EBUSY, 0, "a snapshot can only be loaded into a fresh worker");
-	else
-		rc = hetckpt_load_locked(core, fd, detached, taken, error);
+	if ((!count || prepared) && !core->unfinished && !core->submitted)
+		return 0;
+	pthread_mutex_unlock(&core->lock);
+	return hetckpt_error_set(error, -EBUSY, 0, "a snapshot can only be loaded into a fresh worker");
+}
+
+int hetckpt_core_load(struct hetckpt_core *core, int fd, bool detached, uint64_t *taken,
+                      struct hetckpt_error *error)
+{
+	int rc = enter_fresh(core, false, error);
+
+	if (rc)
+		return rc;
+	rc = hetckpt_load_locked(core, fd, detached, false, taken, error);
+	pthread_mutex_unlock(&core->lock);
+	return rc;
+}
+
+int hetckpt_core_prepare(struct hetckpt_core *core, int fd, struct hetckpt_error *error)
+{
+	struct hetckpt_load load = {.core = core, .outline = true, .error = error};
+	int rc = enter_fresh(core, false, error);
+
+	if (rc)
+		return rc;
+	rc = load_file(&load, fd, NULL);
+	core->prepared = !rc;
+	pthread_mutex_unlock(&core->lock);
+	return rc;
+}
+
+int hetckpt_core_take_over(struct hetckpt_core *core, int fd, bool detached, uint64_t *taken,
+                           struct hetckpt_error *error)
+{
+	struct hetckpt_load load = {.core = core, .detached = detached, .elsewhere = true, .error = error};
+	int rc = enter_fresh(core, core->prepared, error);
+
+	if (rc)
+		return rc;
+	load.prepared = core->prepared;
+	core->prepared = false;
+	rc = load_file(&load, fd, taken);
 	pthread_mutex_unlock(&core->lock);
 	return rc;
 }

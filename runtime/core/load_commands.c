@@ -97,7 +97,7 @@ static int load_flight(struct hetckpt_load *load, const json_t *entry, struct he
 	struct hetckpt_blocks todo = {0};
 	struct hetckpt_frames *frames = NULL;
 	uint64_t parked, done, total, group_bytes, threads;
-	size_t number;
+	struct hetckpt_place place;
 	int rc;
 
 	parked = hetckpt_field_number(&load->fields, entry, "parked", UINT32_MAX - 1);
@@ -123,16 +123,15 @@ static int load_flight(struct hetckpt_load *load, const json_t *entry, struct he
 	if (!rc)
 		rc = check_blocks(load, &todo, total, done);
 	if (!rc && parked) {
-		rc = hetckpt_load_section(load, hetckpt_field_text(&load->fields, entry, "frames_section"),
-		             parked * group_bytes, &number);
+		rc = hetckpt_load_find(load, hetckpt_field_text(&load->fields, entry, "frames_section"), &place);
+		if (!rc && place.bytes != parked * group_bytes)
+			rc = hetckpt_fields_fail(&load->fields, -EINVAL, "section %s has %" PRIu64 " bytes, not %" PRIu64,
+				place.name, place.bytes, parked * group_bytes);
 		if (!rc)
 			rc = load->fields.rc = hetckpt_frames_get_dense(&core->pool, (uint32_t)parked,
 				(uint32_t)threads, group_bytes, &frames, load->error);
-		if (!rc) {
-			load->pump.address = frames->groups;
-			rc = hetckpt_load_failed(load, hetckpt_reader_each(load->reader, number, HETCKPT_READ_ANY_ORDER,
-			                                      hetckpt_pump_take, &load->pump));
-		}
+		if (!rc)
+			rc = hetckpt_load_device(load, &place, frames->groups);
 	}
 	if (!rc)
 		rc = load->fields.rc = hetckpt_launch_restore(core, function, msg->grid, msg->block,

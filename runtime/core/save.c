@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * Writes the state of a paused core. docs/session-state.md describes what it writes.
+ * Lists the state of a paused core, and saves it. docs/session-state.md describes what the
+ * manifest says.
  */
-#include "io.h"
+#include "capture.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -11,7 +12,7 @@
 #include <string.h>
 
 #include "launch.h"
-#include "runtime/snapshot/writer.h"
+#include "runtime/common/log.h"
 
 /* Names of command types in manifests, by number. */
 static const char *const type_name[HETCKPT_MSG_COUNT] = {
@@ -25,10 +26,9 @@ static const char *const type_name[HETCKPT_MSG_COUNT] = {
 
 struct save {
 	struct hetckpt_core *core;
-	const struct hetckpt_save_options *options;
-	struct hetckpt_writer *writer;
-	struct hetckpt_pump pump;
-	uint64_t total;      /* bytes of all sections */
+	struct hetckpt_capture *capture;
+	bool without_host;
+	bool outline;        /* what is there, without contents */
 	struct hetckpt_error *error;
 };
 
@@ -50,6 +50,7 @@ static int list_modules(struct save *save, json_t *modules, json_t *functions)
 	int rc = 0;
 
 	for (struct hetckpt_code *code = save->core->modules.list; code && !rc; code = code->next) {
+		struct hetckpt_item *item;
 		char section[48];
 		json_t *entry;
 
@@ -57,7 +58,12 @@ static int list_modules(struct save *save, json_t *modules, json_t *functions)
 		entry = json_pack("{s:I, s:I, s:s, s:b}", "number", (json_int_t)code->number, "bytes",
 		                  (json_int_t)code->fatbin_bytes, "section", section, "loaded",
 		                  code->module != NULL);
-		save->total += code->fatbin_bytes;
+		item = hetckpt_capture_add(save->capture, HETCKPT_ITEM_BYTES, code->fatbin_bytes, "%s", section);
+		if (!item) {
+			json_decref(entry);
+			return no_memory(save);
+		}
+		item->data = code->fatbin;
 		if (entry && code->module)
 			json_object_update_new(entry, json_pack("{s:s, s:o, s:o, s:I}", "name", code->map->module,
 				"image", hetckpt_hash_json(code->opened->hash), "variables",
@@ -85,48 +91,93 @@ static int list_modules(struct save *save, json_t *modules, json_t *functions)
 	return rc;
 }
 
-static int list_memory(struct save *save, json_t *allocations, json_t *hosts)
+/* Puts one allocation into a section of its own, or into the pack that is being filled. */
+static int list_allocation(struct save *save, const struct hetckpt_arena_allocation *a,
+                           struct hetckpt_item **item, uint64_t *packs, uint64_t *offset)
+{
+	struct hetckpt_capture *capture = save->capture;
+	struct hetckpt_item *pack = *item;
+
+	*offset = 0;
+	if (a->bytes >= HETCKPT_SMALL_BYTES) {
+		*item = hetckpt_capture_add(capture, HETCKPT_ITEM_MEMORY, a->bytes, "memory/0x%" PRIx64, a->address);
+		if (*item)
+			(*item)->address = a->address;
+		return *item ? 0 : no_memory(save);
+	}
+	if (!pack || pack->bytes + a->bytes > HETCKPT_PACK_BYTES) {
+		*item = pack = hetckpt_capture_add(capture, HETCKPT_ITEM_PACK, 0, "memory/small-%" PRIu64, (*packs)++);
+		if (!pack)
+			return no_memory(save);
+		pack->first = capture->smalls;
+	}
+	*offset = pack->bytes;
+	pack->bytes += a->bytes;
+	pack->count++;
+	capture->bytes += a->bytes;
+	capture->small[capture->smalls++] = *a;
+	return 0;
+}
+
+static int list_memory(struct save *save, json_t *allocations)
 {
 	const struct hetckpt_arena_allocation *list;
-	uint64_t pack = 0, used = 0;
-	size_t count;
+	size_t count, pack = SIZE_MAX;
+	uint64_t packs = 0;
 	int rc = 0;
 
 	list = hetckpt_arena_list(save->core->app.arena, &count);
+	save->capture->small = malloc((count + 1) * sizeof *list);
+	if (!save->capture->small)
+		return no_memory(save);
 	for (size_t i = 0; i < count && !rc; i++) {
-		char section[48];
+		bool small = list[i].bytes < HETCKPT_SMALL_BYTES;
+		/* By number: the list of items moves as it grows. */
+		struct hetckpt_item *item = small && pack != SIZE_MAX ? &save->capture->item[pack] : NULL;
 		uint64_t offset = 0;
 		json_t *entry;
 
-		if (list[i].bytes >= HETCKPT_SMALL_BYTES) {
-			snprintf(section, sizeof section, "memory/0x%" PRIx64, list[i].address);
-		} else {
-			if (used + list[i].bytes > HETCKPT_PACK_BYTES) {
-				pack++;
-				used = 0;
+		entry = json_pack("{s:o, s:I}", "address", hetckpt_address_json(list[i].address), "bytes",
+		                  (json_int_t)list[i].bytes);
+		if (!save->outline) {
+			rc = list_allocation(save, &list[i], &item, &packs, &offset);
+			if (rc) {
+				json_decref(entry);
+				break;
 			}
-			snprintf(section, sizeof section, "memory/small-%" PRIu64, pack);
-			offset = used;
-			used += list[i].bytes;
+			if (small)
+				pack = (size_t)(item - save->capture->item);
+			if (entry && (json_object_set_new(entry, "section", json_string(item->name)) ||
+			              json_object_set_new(entry, "offset", json_integer((json_int_t)offset)))) {
+				json_decref(entry);
+				return no_memory(save);
+			}
 		}
-		save->total += list[i].bytes;
-		entry = json_pack("{s:o, s:I, s:s, s:I}", "address", hetckpt_address_json(list[i].address),
-		                  "bytes", (json_int_t)list[i].bytes, "section", section, "offset",
-		                  (json_int_t)offset);
 		if (entry && list[i].tag)
 			json_object_set_new(entry, "module", json_integer((json_int_t)list[i].tag - 1));
 		rc = append(save, allocations, entry);
 	}
-	for (struct hetckpt_host_buffer *b = save->core->hosts; b && !rc; b = b->next) {
-		char section[48];
-		json_t *entry;
+	return rc;
+}
 
-		snprintf(section, sizeof section, "host/0x%" PRIx64, b->address);
-		entry = json_pack("{s:o, s:I}", "address", hetckpt_address_json(b->address), "bytes",
-		                  (json_int_t)b->bytes);
-		if (entry && !save->options->without_host) {
-			json_object_set_new(entry, "section", json_string(section));
-			save->total += b->bytes;
+static int list_hosts(struct save *save, json_t *hosts)
+{
+	int rc = 0;
+
+	for (struct hetckpt_host_buffer *b = save->core->hosts; b && !rc; b = b->next) {
+		json_t *entry = json_pack("{s:o, s:I}", "address", hetckpt_address_json(b->address), "bytes",
+		                          (json_int_t)b->bytes);
+
+		if (entry && !save->without_host) {
+			struct hetckpt_item *item = hetckpt_capture_add(save->capture, HETCKPT_ITEM_BYTES, b->bytes,
+				"host/0x%" PRIx64, b->address);
+
+			if (!item) {
+				json_decref(entry);
+				return no_memory(save);
+			}
+			item->data = (const void *)(uintptr_t)b->address;
+			json_object_set_new(entry, "section", json_string(item->name));
 		}
 		rc = append(save, hosts, entry);
 	}
@@ -168,32 +219,79 @@ static unsigned stream_position(const struct hetckpt_core *core, const struct he
 	return position;
 }
 
-/* A launch under way. */
+/* A section of memory that the capture frees (owned, taken also on failure). */
+static bool own(struct save *save, void *owned, uint64_t bytes, const char *name)
+{
+	struct hetckpt_item *item = NULL;
+
+	if (owned)
+		item = hetckpt_capture_add(save->capture, HETCKPT_ITEM_BYTES, bytes, "%s", name);
+	if (item)
+		item->data = item->owned = owned;
+	else
+		free(owned);
+	return item;
+}
+
+/* A launch under way; NULL: out of memory. */
 static json_t *flight_json(struct save *save, const struct hetckpt_command *command)
 {
 	const struct hetckpt_flight *f = command->flight;
-	char blocks[64], ranges[64], frames[64];
+	uint64_t parked = f->todo.parked_count, ranges = f->todo.range_count;
+	char name[64];
 	json_t *entry;
 
-	snprintf(blocks, sizeof blocks, "launch/%" PRIu64 "/blocks", command->seq);
-	snprintf(ranges, sizeof ranges, "launch/%" PRIu64 "/ranges", command->seq);
-	snprintf(frames, sizeof frames, "launch/%" PRIu64 "/frames", command->seq);
 	entry = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-		"blocks", (json_int_t)f->total, "done", (json_int_t)f->done,
-		"parked", (json_int_t)f->todo.parked_count,
-		"unstarted", (json_int_t)hetckpt_blocks_unstarted(&f->todo),
-		"range_count", (json_int_t)f->todo.range_count,
+		"blocks", (json_int_t)f->total, "done", (json_int_t)f->done, "parked", (json_int_t)parked,
+		"unstarted", (json_int_t)hetckpt_blocks_unstarted(&f->todo), "range_count", (json_int_t)ranges,
 		"threads", (json_int_t)f->threads, "group_bytes", (json_int_t)f->group_bytes);
-	if (!entry)
-		return NULL;
-	if (f->todo.parked_count)
-		json_object_update_new(entry, json_pack("{s:s, s:s}", "blocks_section", blocks,
-		                                        "frames_section", frames));
-	if (f->todo.range_count)
-		json_object_set_new(entry, "ranges_section", json_string(ranges));
-	save->total += f->todo.parked_count * (4 + f->group_bytes) +
-	               f->todo.range_count * sizeof *f->todo.ranges;
+	if (entry && parked) {
+		uint32_t *blocks = malloc(parked * sizeof *blocks);
+		struct hetckpt_item *frames;
+
+		for (size_t i = 0; blocks && i < parked; i++)
+			blocks[i] = f->todo.parked[i].block;
+		snprintf(name, sizeof name, "launch/%" PRIu64 "/blocks", command->seq);
+		if (!own(save, blocks, parked * sizeof *blocks, name) ||
+		    json_object_set_new(entry, "blocks_section", json_string(name)))
+			goto fail;
+		snprintf(name, sizeof name, "launch/%" PRIu64 "/frames", command->seq);
+		frames = hetckpt_capture_add(save->capture, HETCKPT_ITEM_FRAMES, parked * f->group_bytes, "%s", name);
+		if (!frames || json_object_set_new(entry, "frames_section", json_string(name)))
+			goto fail;
+		frames->flight = f;
+	}
+	if (entry && ranges) {
+		void *copy = malloc(ranges * sizeof *f->todo.ranges);
+
+		if (copy)
+			memcpy(copy, f->todo.ranges, ranges * sizeof *f->todo.ranges);
+		snprintf(name, sizeof name, "launch/%" PRIu64 "/ranges", command->seq);
+		if (!own(save, copy, ranges * sizeof *f->todo.ranges, name) ||
+		    json_object_set_new(entry, "ranges_section", json_string(name)))
+			goto fail;
+	}
 	return entry;
+fail:
+	json_decref(entry);
+	return NULL;
+}
+
+/* The messages themselves, one behind the other. */
+static int list_messages(struct save *save, uint64_t bytes)
+{
+	unsigned char *all, *at;
+
+	if (!bytes)
+		return 0;
+	at = all = malloc(bytes);
+	if (!all)
+		return no_memory(save);
+	for (struct hetckpt_command *c = save->core->oldest; c; c = c->next) {
+		memcpy(at, c->msg, c->msg->bytes);
+		at += c->msg->bytes;
+	}
+	return own(save, all, bytes, "commands") ? 0 : no_memory(save);
 }
 
 static int list_commands(struct save *save, json_t *commands)
@@ -233,31 +331,35 @@ static int list_commands(struct save *save, json_t *commands)
 				"dynamic_shared", (json_int_t)m->dynamic_shared,
 				"cooperative", (m->flags & HETCKPT_LAUNCH_COOPERATIVE) != 0));
 		}
-		if (c->flight)
-			json_object_set_new(entry, "launch", flight_json(save, c));
+		if (c->flight && json_object_set_new(entry, "launch", flight_json(save, c))) {
+			json_decref(entry);
+			return no_memory(save);
+		}
 		if (c->payload) {
 			const struct hetckpt_msg_copy *m = (const void *)(c->msg + 1);
-			char section[48];
+			struct hetckpt_item *item = hetckpt_capture_add(save->capture, HETCKPT_ITEM_BYTES,
+				m->width * m->height * m->depth, "payload/%" PRIu64, c->seq);
 
-			snprintf(section, sizeof section, "payload/%" PRIu64, c->seq);
-			json_object_set_new(entry, "payload", json_string(section));
-			save->total += m->width * m->height * m->depth;
+			if (!item || json_object_set_new(entry, "payload", json_string(item->name))) {
+				json_decref(entry);
+				return no_memory(save);
+			}
+			item->data = c->payload;
 		}
 		offset += c->msg->bytes;
 		rc = append(save, commands, entry);
 	}
-	save->total += offset;
-	return rc;
+	return rc ? rc : list_messages(save, offset);
 }
 
-static int build_manifest(struct save *save, json_t **out)
+static int build_manifest(struct save *save)
 {
 	static const char *const lists[] = {"modules", "functions", "allocations", "host_buffers",
 	                                    "streams", "events", "commands"};
 	struct hetckpt_core *core = save->core;
 	json_t *manifest, *list[7];
 	uint64_t now = 0;
-	int rc = hetckpt_dev_settle(&core->dev, &now, save->error);
+	int rc = save->outline ? 0 : hetckpt_dev_settle(&core->dev, &now, save->error);
 
 	if (rc)
 		return rc;
@@ -269,174 +371,21 @@ static int build_manifest(struct save *save, json_t **out)
 		"time_ns", (json_int_t)(now + core->time_offset));
 	if (!manifest)
 		return no_memory(save);
+	save->capture->manifest = manifest;
 	for (int i = 0; i < 7; i++) {
 		list[i] = json_array();
-		if (json_object_set_new(manifest, lists[i], list[i])) {
-			json_decref(manifest);
+		if (json_object_set_new(manifest, lists[i], list[i]))
 			return no_memory(save);
-		}
 	}
 	rc = list_modules(save, list[0], list[1]);
 	if (!rc)
-		rc = list_memory(save, list[2], list[3]);
+		rc = list_memory(save, list[2]);
+	if (rc || save->outline)
+		return rc;
+	rc = list_hosts(save, list[3]);
 	if (!rc)
 		rc = list_streams(save, list[4], list[5]);
-	if (!rc)
-		rc = list_commands(save, list[6]);
-	if (rc) {
-		json_decref(manifest);
-		return rc;
-	}
-	*out = manifest;
-	return 0;
-}
-
-/* ---- Sections ---------------------------------------------------------- */
-
-static int written(struct save *save, int rc)
-{
-	if (!rc)
-		return 0;
-	if (save->pump.error.code && save->error)
-		*save->error = save->pump.error;
-	else
-		hetckpt_error_set(save->error, rc, 0, "%s", hetckpt_writer_error(save->writer));
-	return rc;
-}
-
-static int write_modules(struct save *save)
-{
-	int rc = 0;
-
-	for (struct hetckpt_code *code = save->core->modules.list; code && !rc; code = code->next) {
-		char name[48];
-
-		snprintf(name, sizeof name, "module/%" PRIu64, code->number);
-		rc = written(save, hetckpt_writer_add(save->writer, name, 0, code->fatbin, code->fatbin_bytes));
-	}
-	return rc;
-}
-
-static int write_pack(struct save *save, uint64_t number, const void *data, uint64_t bytes)
-{
-	char name[48];
-
-	snprintf(name, sizeof name, "memory/small-%" PRIu64, number);
-	return written(save, hetckpt_writer_add(save->writer, name, 0, data, bytes));
-}
-
-static int write_memory(struct save *save)
-{
-	const struct hetckpt_arena_allocation *list;
-	unsigned char *pack = NULL;
-	uint64_t number = 0, used = 0, small = 0;
-	size_t count;
-	int rc = 0;
-
-	list = hetckpt_arena_list(save->core->app.arena, &count);
-	for (size_t i = 0; i < count; i++)
-		small += list[i].bytes < HETCKPT_SMALL_BYTES ? list[i].bytes : 0;
-	if (small) {
-		pack = malloc(small < HETCKPT_PACK_BYTES ? small : HETCKPT_PACK_BYTES);
-		if (!pack)
-			return no_memory(save);
-	}
-	for (size_t i = 0; i < count && !rc; i++) {
-		char name[48];
-
-		if (list[i].bytes >= HETCKPT_SMALL_BYTES) {
-			snprintf(name, sizeof name, "memory/0x%" PRIx64, list[i].address);
-			save->pump.address = list[i].address;
-			rc = written(save, hetckpt_writer_add_from(save->writer, name, 0, list[i].bytes,
-			                                           hetckpt_pump_fill, &save->pump));
-			continue;
-		}
-		if (used + list[i].bytes > HETCKPT_PACK_BYTES) {
-			rc = write_pack(save, number++, pack, used);
-			used = 0;
-		}
-		if (!rc)
-			rc = hetckpt_dev_read(&save->core->dev, pack + used, list[i].address, list[i].bytes,
-			                      save->error);
-		used += list[i].bytes;
-	}
-	if (!rc && used)
-		rc = write_pack(save, number, pack, used);
-	free(pack);
-	for (struct hetckpt_host_buffer *b = save->core->hosts; b && !rc && !save->options->without_host;
-	     b = b->next) {
-		char name[48];
-
-		snprintf(name, sizeof name, "host/0x%" PRIx64, b->address);
-		rc = written(save, hetckpt_writer_add(save->writer, name, 0,
-		                                      (const void *)(uintptr_t)b->address, b->bytes));
-	}
-	return rc;
-}
-
-static int write_flight(struct save *save, const struct hetckpt_command *command)
-{
-	const struct hetckpt_blocks *todo = &command->flight->todo;
-	char name[64];
-	int rc = 0;
-
-	if (todo->parked_count) {
-		uint32_t *blocks = malloc(todo->parked_count * sizeof *blocks);
-
-		if (!blocks)
-			return no_memory(save);
-		for (size_t i = 0; i < todo->parked_count; i++)
-			blocks[i] = todo->parked[i].block;
-		snprintf(name, sizeof name, "launch/%" PRIu64 "/blocks", command->seq);
-		rc = written(save, hetckpt_writer_add(save->writer, name, 0, blocks,
-		                                      todo->parked_count * sizeof *blocks));
-		free(blocks);
-		snprintf(name, sizeof name, "launch/%" PRIu64 "/frames", command->seq);
-		save->pump.flight = command->flight;
-		if (!rc)
-			rc = written(save, hetckpt_writer_add_from(save->writer, name, 0,
-				todo->parked_count * command->flight->group_bytes, hetckpt_pump_frames,
-				&save->pump));
-	}
-	if (!rc && todo->range_count) {
-		snprintf(name, sizeof name, "launch/%" PRIu64 "/ranges", command->seq);
-		rc = written(save, hetckpt_writer_add(save->writer, name, 0, todo->ranges,
-		                                      todo->range_count * sizeof *todo->ranges));
-	}
-	return rc;
-}
-
-static int write_commands(struct save *save)
-{
-	uint64_t bytes = 0;
-	unsigned char *all, *at;
-	int rc = 0;
-
-	for (struct hetckpt_command *c = save->core->oldest; c; c = c->next)
-		bytes += c->msg->bytes;
-	if (!bytes)
-		return 0;
-	at = all = malloc(bytes);
-	if (!all)
-		return no_memory(save);
-	for (struct hetckpt_command *c = save->core->oldest; c; c = c->next) {
-		memcpy(at, c->msg, c->msg->bytes);
-		at += c->msg->bytes;
-	}
-	rc = written(save, hetckpt_writer_add(save->writer, "commands", 0, all, bytes));
-	free(all);
-	for (struct hetckpt_command *c = save->core->oldest; c && !rc; c = c->next) {
-		const struct hetckpt_msg_copy *m = (const void *)(c->msg + 1);
-		char name[48];
-
-		snprintf(name, sizeof name, "payload/%" PRIu64, c->seq);
-		if (c->payload)
-			rc = written(save, hetckpt_writer_add(save->writer, name, 0, c->payload,
-			                                      m->width * m->height * m->depth));
-		if (!rc && c->flight)
-			rc = write_flight(save, c);
-	}
-	return rc;
+	return rc ? rc : list_commands(save, list[6]);
 }
 
 /* ---- All of it --------------------------------------------------------- */
@@ -468,58 +417,175 @@ static int take_payloads(struct save *save)
 	return 0;
 }
 
+int hetckpt_capture_list(struct hetckpt_core *core, bool without_host, struct hetckpt_capture *capture,
+                         struct hetckpt_error *error)
+{
+	struct save save = {.core = core, .capture = capture, .without_host = without_host, .error = error};
+	int rc;
+
+	*capture = (struct hetckpt_capture){.core = core};
+	if (core->state != HETCKPT_CORE_PAUSED)
+		return hetckpt_error_set(error, -EBUSY, 0, "the state can only be saved while paused");
+	rc = take_payloads(&save);
+	return rc ? rc : build_manifest(&save);
+}
+
+int hetckpt_capture_outline(struct hetckpt_core *core, struct hetckpt_capture *capture,
+                            struct hetckpt_error *error)
+{
+	struct save save = {.core = core, .capture = capture, .outline = true, .error = error};
+
+	*capture = (struct hetckpt_capture){.core = core};
+	return build_manifest(&save);
+}
+
 int hetckpt_save_locked(struct hetckpt_core *core, int fd, const struct hetckpt_save_options *options,
                         struct hetckpt_error *error)
 {
-	struct save save = {.core = core, .options = options, .error = error};
-	struct hetckpt_writer_options how = {
-		.compress = options->raw ? HETCKPT_COMPRESS_NONE : HETCKPT_COMPRESS_ZSTD,
-		.level = options->level,
-		.progress = options->progress, .progress_ctx = options->context,
-	};
-	json_t *manifest = NULL;
-	int rc;
+	struct hetckpt_capture capture;
+	uint64_t begin = hetckpt_core_now();
+	struct hetckpt_error why;
+	int rc = hetckpt_capture_list(core, options->without_host, &capture, error);
 
-	if (core->state != HETCKPT_CORE_PAUSED)
-		return hetckpt_error_set(error, -EBUSY, 0, "the state can only be saved while paused");
-	hetckpt_pump_init(&save.pump, core);
-	rc = take_payloads(&save);
+	/* What the stage cannot hold goes through the file. */
+	if (!rc && options->bulk != HETCKPT_BULK_FILE && hetckpt_capture_stage(&capture, false, &why))
+		hetckpt_log(HETCKPT_LOG_INFO, "the state goes through the file: %s", why.text);
 	if (!rc)
-		rc = build_manifest(&save, &manifest);
-	if (rc)
-		goto out;
-	how.total_bytes = save.total;
-	how.buffers = &save.pump.buffers;
-	rc = written(&save, hetckpt_writer_open_fd(fd, "snapshot", &how, &save.writer));
-	if (!rc)
-		rc = written(&save, hetckpt_writer_manifest(save.writer, manifest));
-	if (!rc)
-		rc = write_modules(&save);
-	if (!rc)
-		rc = write_memory(&save);
-	if (!rc)
-		rc = write_commands(&save);
-	if (!rc)
-		rc = written(&save, hetckpt_writer_finish(save.writer));
-	hetckpt_writer_close(save.writer);
-out:
-	json_decref(manifest);
-	hetckpt_pump_destroy(&save.pump);
+		rc = hetckpt_capture_put(&capture, fd, options, options->bulk != HETCKPT_BULK_FILE, error);
+	if (options->report)
+		*options->report = (struct hetckpt_capture_report){
+			.bytes = capture.bytes, .staged_bytes = capture.staged_bytes,
+			.seconds = (double)(hetckpt_core_now() - begin) / 1e9,
+		};
+	hetckpt_capture_clear(&capture);
 	return rc;
+}
+
+/* Takes the lock, unless the device is lost. */
+static int enter(struct hetckpt_core *core, struct hetckpt_error *error)
+{
+	hetckpt_core_enter(core);
+	if (!core->failed)
+		return 0;
+	*error = core->failure;
+	pthread_mutex_unlock(&core->lock);
+	return core->failure.code ? core->failure.code : -EIO;
 }
 
 int hetckpt_core_save(struct hetckpt_core *core, int fd, const struct hetckpt_save_options *options,
                       struct hetckpt_error *error)
 {
+	int rc = enter(core, error);
+
+	if (rc)
+		return rc;
+	rc = core->captured ? hetckpt_error_set(error, -EBUSY, 0, "a capture is still in the stage")
+	                    : hetckpt_save_locked(core, fd, options, error);
+	pthread_mutex_unlock(&core->lock);
+	return rc;
+}
+
+int hetckpt_core_outline(struct hetckpt_core *core, int fd, struct hetckpt_error *error)
+{
+	struct hetckpt_save_options options = {.raw = true};
+	struct hetckpt_capture capture;
+	int rc = enter(core, error);
+
+	if (rc)
+		return rc;
+	rc = hetckpt_capture_outline(core, &capture, error);
+	if (!rc)
+		rc = hetckpt_capture_put(&capture, fd, &options, false, error);
+	hetckpt_capture_clear(&capture);
+	pthread_mutex_unlock(&core->lock);
+	return rc;
+}
+
+/* ---- In two steps ------------------------------------------------------ */
+
+int hetckpt_core_stage_set(struct hetckpt_core *core, int fd, uint64_t limit, struct hetckpt_error *error)
+{
 	int rc;
 
 	hetckpt_core_enter(core);
-	if (core->failed) {
-		*error = core->failure;
-		rc = core->failure.code ? core->failure.code : -EIO;
-	} else {
-		rc = hetckpt_save_locked(core, fd, options, error);
-	}
+	hetckpt_stage_close(&core->stage, &core->dev);
+	rc = hetckpt_stage_open(&core->stage, fd, limit, error);
 	pthread_mutex_unlock(&core->lock);
 	return rc;
+}
+
+int hetckpt_core_stage_prepare(struct hetckpt_core *core, uint64_t bytes, enum hetckpt_bulk bulk,
+                               struct hetckpt_stage_report *report, struct hetckpt_error *error)
+{
+	uint64_t begin = hetckpt_core_now();
+	bool more = true;
+	int rc;
+
+	hetckpt_core_enter(core);
+	if (!bytes)
+		bytes = hetckpt_capture_need(core, bulk == HETCKPT_BULK_FILE);
+	pthread_mutex_unlock(&core->lock);
+	/* Only this thread grows the stage while the core runs, so touching needs no lock. */
+	rc = hetckpt_stage_touch(&core->stage, bytes, error);
+	while (!rc && more) {
+		hetckpt_core_enter(core);
+		rc = hetckpt_stage_add(&core->stage, &core->dev, &more, error);
+		pthread_mutex_unlock(&core->lock);
+	}
+	report->bytes = core->stage.ready;
+	report->locked = hetckpt_stage_locked(&core->stage);
+	report->seconds = (double)(hetckpt_core_now() - begin) / 1e9;
+	return rc;
+}
+
+int hetckpt_core_capture(struct hetckpt_core *core, bool without_host, struct hetckpt_capture **out,
+                         struct hetckpt_capture_report *report, struct hetckpt_error *error)
+{
+	struct hetckpt_capture *capture = calloc(1, sizeof *capture);
+	uint64_t begin = hetckpt_core_now();
+	int rc;
+
+	if (!capture)
+		return hetckpt_error_set(error, -ENOMEM, 0, "out of host memory");
+	rc = enter(core, error);
+	if (rc) {
+		free(capture);
+		return rc;
+	}
+	if (core->captured)
+		rc = hetckpt_error_set(error, -EBUSY, 0, "a capture is still in the stage");
+	if (!rc)
+		rc = hetckpt_capture_list(core, without_host, capture, error);
+	if (!rc)
+		rc = hetckpt_capture_stage(capture, true, error);
+	core->captured |= !rc;
+	pthread_mutex_unlock(&core->lock);
+	*report = (struct hetckpt_capture_report){
+		.bytes = capture->bytes, .staged_bytes = capture->staged_bytes,
+		.seconds = (double)(hetckpt_core_now() - begin) / 1e9,
+	};
+	if (rc) {
+		hetckpt_capture_clear(capture);
+		free(capture);
+		return rc;
+	}
+	*out = capture;
+	return 0;
+}
+
+int hetckpt_capture_write(struct hetckpt_capture *capture, int fd, const struct hetckpt_save_options *options,
+                          struct hetckpt_error *error)
+{
+	return hetckpt_capture_put(capture, fd, options, false, error);
+}
+
+void hetckpt_capture_free(struct hetckpt_capture *capture)
+{
+	if (!capture)
+		return;
+	hetckpt_core_enter(capture->core);
+	capture->core->captured = false;
+	pthread_mutex_unlock(&capture->core->lock);
+	hetckpt_capture_clear(capture);
+	free(capture);
 }

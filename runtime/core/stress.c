@@ -10,7 +10,9 @@
  * random: pauses at seeded random times, while something is on the device.
  *
  * A round: pause, save the state to memory, throw everything on the device away, load it
- * again, go on. It is the code of snapshot and restore, not an imitation of it.
+ * again, go on. It is the code of snapshot and restore, not an imitation of it. Rounds take
+ * turns: straight into the snapshot; captured into a stage and written from there, as a
+ * checkpoint does; left in the stage and taken over from there, as a migration does.
  */
 #include "core_internal.h"
 
@@ -21,6 +23,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "capture.h"
 #include "launch.h"
 #include "runtime/common/log.h"
 
@@ -120,9 +123,48 @@ static int hold(struct hetckpt_core *core, struct hetckpt_error *error)
 	return core->failed ? core->failure.code : 0;
 }
 
-static int do_round(struct hetckpt_core *core, struct hetckpt_error *error)
+/* A stage of this worker's own, unless the session has given one. */
+static int own_stage(struct hetckpt_core *core, struct hetckpt_error *error)
+{
+	int fd, rc;
+
+	if (core->stage.base)
+		return 0;
+	fd = memfd_create("hetckpt-stress-stage", MFD_CLOEXEC);
+	if (fd < 0)
+		return hetckpt_error_set(error, -errno, 0, "cannot make a stage for a stress round: %s", strerror(errno));
+	rc = hetckpt_stage_open(&core->stage, fd, HETCKPT_STAGE_AUTO, error);
+	close(fd);
+	return rc;
+}
+
+/* Saves the way that this round has; *elsewhere: contents are in the stage. */
+static int save_round(struct hetckpt_core *core, int fd, bool *elsewhere, struct hetckpt_error *error)
 {
 	struct hetckpt_save_options options = {.raw = true, .without_host = true};
+	unsigned way = core->captured ? 0 : core->stress.rounds % 3;
+	struct hetckpt_capture capture;
+	int rc = way ? own_stage(core, error) : 0;
+
+	*elsewhere = way == 2;
+	if (rc)
+		return rc;
+	if (way != 1) {
+		options.bulk = way == 2 ? HETCKPT_BULK_STAGE : HETCKPT_BULK_FILE;
+		return hetckpt_save_locked(core, fd, &options, error);
+	}
+	rc = hetckpt_capture_list(core, true, &capture, error);
+	if (!rc && hetckpt_capture_stage(&capture, true, error))
+		hetckpt_log(HETCKPT_LOG_INFO, "a stress round without a stage: %s", error->text);
+	if (!rc)
+		rc = hetckpt_capture_put(&capture, fd, &options, false, error);
+	hetckpt_capture_clear(&capture);
+	return rc;
+}
+
+static int do_round(struct hetckpt_core *core, struct hetckpt_error *error)
+{
+	bool elsewhere;
 	uint64_t taken;
 	int fd, rc;
 
@@ -133,13 +175,13 @@ static int do_round(struct hetckpt_core *core, struct hetckpt_error *error)
 	if (fd < 0)
 		return hetckpt_error_set(error, -errno, 0, "cannot make memory for a stress round: %s",
 		                         strerror(errno));
-	rc = hetckpt_save_locked(core, fd, &options, error);
+	rc = save_round(core, fd, &elsewhere, error);
 	if (!rc) {
 		hetckpt_core_close_state(core);
 		rc = hetckpt_core_open_state(core, error);
 	}
 	if (!rc)
-		rc = hetckpt_load_locked(core, fd, false, &taken, error);
+		rc = hetckpt_load_locked(core, fd, false, elsewhere, &taken, error);
 	close(fd);
 	if (!rc)
 		rc = hetckpt_pause_resume_locked(core, error);

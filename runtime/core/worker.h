@@ -26,6 +26,8 @@ struct worker {
 	int control;
 	bool restore;                  /* started to load a snapshot */
 	bool detached;                 /* no application on the ring */
+	bool staged;                   /* the session's stage is here */
+	struct hetckpt_capture *capture; /* taken, not written yet; main thread only */
 
 	/* The consumer's end; under ring_lock. */
 	pthread_mutex_t ring_lock;
@@ -65,6 +67,32 @@ void worker_busy_begin(struct worker *worker, json_t *request, const char *what)
 void worker_busy_end(struct worker *worker);
 int worker_progress(void *worker, uint64_t done, uint64_t total);
 void *worker_progress_main(void *worker);
+
+/* A request of the supervisor while it is served. */
+struct worker_request {
+	struct worker *worker;
+	json_t *json;
+	int fd;                        /* -1: none came */
+	json_t *facts;                 /* of the reply; NULL: none */
+	bool later;                    /* answered by somebody else */
+	struct hetckpt_error error;
+};
+
+/* worker_control.c: fields of a request. */
+uint64_t worker_number(const json_t *request, const char *name, uint64_t otherwise);
+const char *worker_text(const json_t *request, const char *name); /* never NULL */
+int worker_need_fd(struct worker_request *r);
+
+/* worker_state.c: the requests of those names. */
+int worker_do_pause(struct worker_request *r);
+int worker_do_resume(struct worker_request *r);
+int worker_do_stage(struct worker_request *r);
+int worker_do_snapshot(struct worker_request *r);
+int worker_do_capture(struct worker_request *r);
+int worker_do_write(struct worker_request *r);
+int worker_do_load(struct worker_request *r);
+int worker_do_outline(struct worker_request *r);
+int worker_do_prepare(struct worker_request *r);
 
 /* worker_control.c: the control loop; returns when asked to quit or when the supervisor
    is gone. */

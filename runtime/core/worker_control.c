@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * Requests of the supervisor; docs/sessions.md lists them.
+ * Requests of the supervisor; docs/sessions.md lists them. Those about the session's state are
+ * in worker_state.c.
  */
 #include "worker.h"
 
@@ -13,18 +14,8 @@
 #include "runtime/common/log.h"
 
 #define FATBIN_MAX ((uint64_t)8 << 30)
-#define PAUSE_DEFAULT_MS 10000
 
-struct request {
-	struct worker *worker;
-	json_t *json;
-	int fd;                        /* -1: none came */
-	json_t *facts;                 /* of the reply; NULL: none */
-	bool later;                    /* answered by somebody else */
-	struct hetckpt_error error;
-};
-
-static uint64_t number(const json_t *request, const char *name, uint64_t otherwise)
+uint64_t worker_number(const json_t *request, const char *name, uint64_t otherwise)
 {
 	const json_t *value = json_object_get(request, name);
 
@@ -32,27 +23,27 @@ static uint64_t number(const json_t *request, const char *name, uint64_t otherwi
 		? (uint64_t)json_integer_value(value) : otherwise;
 }
 
-static const char *text(const json_t *request, const char *name)
+const char *worker_text(const json_t *request, const char *name)
 {
 	const char *value = json_string_value(json_object_get(request, name));
 
 	return value ? value : "";
 }
 
-static int need_fd(struct request *r)
+int worker_need_fd(struct worker_request *r)
 {
 	return r->fd >= 0 ? 0 : hetckpt_error_set(&r->error, -EINVAL, 0, "'%s' needs a descriptor",
-	                                          text(r->json, "op"));
+	                                          worker_text(r->json, "op"));
 }
 
 /* ---- Handing over ------------------------------------------------------ */
 
-static int do_module(struct request *r)
+static int do_module(struct worker_request *r)
 {
-	uint64_t bytes = number(r->json, "bytes", 0), done = 0;
+	uint64_t bytes = worker_number(r->json, "bytes", 0), done = 0;
 	struct stat facts;
 	char *data;
-	int rc = need_fd(r);
+	int rc = worker_need_fd(r);
 
 	if (rc)
 		return rc;
@@ -71,85 +62,25 @@ static int do_module(struct request *r)
 		}
 		done += (uint64_t)n;
 	}
-	return hetckpt_core_module_add(r->worker->core, number(r->json, "module", 0), data, bytes, &r->error);
+	return hetckpt_core_module_add(r->worker->core, worker_number(r->json, "module", 0), data, bytes, &r->error);
 }
 
-static int do_host(struct request *r)
+static int do_host(struct worker_request *r)
 {
-	int rc = need_fd(r);
+	int rc = worker_need_fd(r);
 
-	return rc ? rc : hetckpt_core_host_add(r->worker->core, number(r->json, "address", 0),
-	                                       number(r->json, "bytes", 0), r->fd, &r->error);
+	return rc ? rc : hetckpt_core_host_add(r->worker->core, worker_number(r->json, "address", 0),
+	                                       worker_number(r->json, "bytes", 0), r->fd, &r->error);
 }
 
-static int do_host_free(struct request *r)
+static int do_host_free(struct worker_request *r)
 {
-	return hetckpt_core_host_remove(r->worker->core, number(r->json, "address", 0), &r->error);
-}
-
-/* ---- Pause, snapshot, load --------------------------------------------- */
-
-static int do_pause(struct request *r)
-{
-	int timeout = (int)number(r->json, "timeout_ms", PAUSE_DEFAULT_MS);
-	struct hetckpt_pause_report report;
-	int rc = hetckpt_core_pause(r->worker->core, timeout, &report, &r->error);
-
-	if (!rc)
-		r->facts = json_pack("{s:I, s:I, s:I, s:f}", "launches", (json_int_t)report.launches,
-			"parked", (json_int_t)report.parked, "unstarted", (json_int_t)report.unstarted,
-			"park_us", report.park_us);
-	return rc;
-}
-
-static int do_resume(struct request *r)
-{
-	int rc = worker_claim(r->worker, &r->error);
-
-	return rc ? rc : hetckpt_core_resume(r->worker->core, &r->error);
-}
-
-static int do_snapshot(struct request *r)
-{
-	struct hetckpt_save_options options = {
-		.raw = !strcmp(text(r->json, "compress"), "none"),
-		.level = (int)number(r->json, "level", 0),
-		.without_host = json_is_false(json_object_get(r->json, "host")),
-		.progress = worker_progress, .context = r->worker,
-	};
-	int rc = need_fd(r);
-
-	if (rc)
-		return rc;
-	if (!hetckpt_core_paused(r->worker->core))
-		return hetckpt_error_set(&r->error, -EBUSY, 0, "the session must be paused first");
-	rc = worker_claim(r->worker, &r->error);
-	if (!rc)
-		rc = worker_drain(r->worker, &r->error);
-	return rc ? rc : hetckpt_core_save(r->worker->core, r->fd, &options, &r->error);
-}
-
-static int do_load(struct request *r)
-{
-	struct worker *worker = r->worker;
-	uint64_t taken = 0;
-	int rc = need_fd(r);
-
-	if (rc)
-		return rc;
-	if (!worker->restore)
-		return hetckpt_error_set(&r->error, -EBUSY, 0, "only a worker started with --restore loads a snapshot");
-	/* A session that no application has attached to is there to finish the work alone. */
-	worker->detached = !atomic_load(&worker->session.control->produced_seq);
-	rc = hetckpt_core_load(worker->core, r->fd, worker->detached, &taken, &r->error);
-	if (!rc)
-		worker->loaded_seq = worker->detached ? 0 : taken;
-	return rc;
+	return hetckpt_core_host_remove(r->worker->core, worker_number(r->json, "address", 0), &r->error);
 }
 
 /* ---- Facts ------------------------------------------------------------- */
 
-static int do_status(struct request *r)
+static int do_status(struct worker_request *r)
 {
 	struct hetckpt_session_control *c = r->worker->session.control;
 	uint64_t produced = atomic_load(&c->produced_seq), taken = atomic_load(&c->taken_seq);
@@ -163,7 +94,7 @@ static int do_status(struct request *r)
 	return 0;
 }
 
-static int do_wait_idle(struct request *r)
+static int do_wait_idle(struct worker_request *r)
 {
 	struct worker *worker = r->worker;
 
@@ -174,32 +105,37 @@ static int do_wait_idle(struct request *r)
 	return 0;
 }
 
-static int do_export(struct request *r)
+static int do_export(struct worker_request *r)
 {
-	return hetckpt_core_export(r->worker->core, text(r->json, "directory"), &r->error);
+	return hetckpt_core_export(r->worker->core, worker_text(r->json, "directory"), &r->error);
 }
 
-static int do_stress(struct request *r)
+static int do_stress(struct worker_request *r)
 {
-	return hetckpt_core_stress(r->worker->core, text(r->json, "mode"), number(r->json, "seed", 1),
-	                           number(r->json, "period_us", 0), &r->error);
+	return hetckpt_core_stress(r->worker->core, worker_text(r->json, "mode"), worker_number(r->json, "seed", 1),
+	                           worker_number(r->json, "period_us", 0), &r->error);
 }
 
 /* ---- Loop -------------------------------------------------------------- */
 
 static const struct {
 	const char *op;
-	int (*act)(struct request *r);
+	int (*act)(struct worker_request *r);
 	const char *what;   /* for progress records; NULL: never takes long */
 } operations[] = {
 	{"module", do_module, NULL},
 	{"host", do_host, "page-locking"},
 	{"host_free", do_host_free, NULL},
-	{"pause", do_pause, "waiting for kernels"},
-	{"resume", do_resume, NULL},
+	{"pause", worker_do_pause, "waiting for kernels"},
+	{"resume", worker_do_resume, NULL},
 	{"status", do_status, NULL},
-	{"snapshot", do_snapshot, "writing the snapshot"},
-	{"load", do_load, "loading the snapshot"},
+	{"stage", worker_do_stage, "page-locking"},
+	{"capture", worker_do_capture, "copying the state"},
+	{"write", worker_do_write, "writing the snapshot"},
+	{"snapshot", worker_do_snapshot, "writing the snapshot"},
+	{"load", worker_do_load, "loading the snapshot"},
+	{"outline", worker_do_outline, NULL},
+	{"prepare", worker_do_prepare, "getting ready"},
 	{"wait_idle", do_wait_idle, NULL},
 	{"export", do_export, "writing memory to files"},
 	{"stress", do_stress, "waiting for kernels"},
@@ -207,8 +143,8 @@ static const struct {
 
 static void serve(struct worker *worker, json_t *json, int fd)
 {
-	struct request r = {.worker = worker, .json = json, .fd = fd};
-	const char *op = text(json, "op");
+	struct worker_request r = {.worker = worker, .json = json, .fd = fd};
+	const char *op = worker_text(json, "op");
 	int rc = -EOPNOTSUPP;
 
 	for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
@@ -269,7 +205,7 @@ void worker_control(struct worker *worker)
 			continue;
 		if (rc)
 			return; /* the supervisor is gone */
-		if (!strcmp(text(json, "op"), "quit"))
+		if (!strcmp(worker_text(json, "op"), "quit"))
 			return;
 		serve(worker, json, count ? fds[0] : -1);
 		for (int i = 0; i < count; i++)

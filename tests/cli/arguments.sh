@@ -52,6 +52,7 @@ case_usage() {
 	expect 2 "ID of a session is missing" migrate --to cpu:0
 	expect 2 "to DEVICE is missing" migrate a
 	expect 2 "no name of a device" migrate a --to cpu:x
+	expect 2 "via pigeon: not auto" migrate a --to cpu:0 --via pigeon
 	expect 2 "snapshot is missing" restore --export x
 	expect 2 "export DIR is missing" restore x
 	expect 2 "only one snapshot" restore x y --export z
@@ -69,6 +70,8 @@ case_usage() {
 	expect 125 "name ../x:" run --name ../x true
 	expect 125 "stress often: not" run --stress often true
 	expect 125 "env =x: not" run --env =x true
+	expect 125 "stage 0: no size" run --stage 0 true
+	expect 125 "stage 16GB: no size" run --stage 16GB true
 	expect 125 "HETCKPT_DEVICE is 'no device'" run true
 }
 

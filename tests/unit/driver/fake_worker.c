@@ -75,6 +75,42 @@ static void snapshot(const json_t *request, int fd)
 		progress(request, i * 5);
 	}
 	dprintf(fd, "FAKE %d host=%d\n", number, json_is_true(json_object_get(request, "host")));
+	hetckpt_control_reply(control, request, json_pack("{s:i}", "state_bytes", 14), NULL, 0);
+}
+
+/* ---- The stage: what is captured stays as it was while the kernels go on ---- */
+
+static int captured = -1, captured_host;
+
+static void stage(const json_t *request, int fd)
+{
+	if (is("nostage") || fd < 0)
+		hetckpt_control_refuse(control, request, -ENOSPC, "a stage of 1 MiB is too much");
+	else
+		hetckpt_control_reply(control, request, json_pack("{s:i}", "stage_bytes", 4096), NULL, 0);
+}
+
+static void capture(const json_t *request)
+{
+	if (is("nocapture") || !paused) {
+		hetckpt_control_refuse(control, request, -ENOSPC, "the stage is too small");
+		return;
+	}
+	captured = number;
+	captured_host = json_is_true(json_object_get(request, "host"));
+	hetckpt_control_reply(control, request, json_pack("{s:i}", "state_bytes", 14), NULL, 0);
+}
+
+static void write_captured(const json_t *request, int fd)
+{
+	if (is("crashwrite"))
+		abort();
+	if (captured < 0 || is("badwrite")) {
+		hetckpt_control_refuse(control, request, -ENOSPC, "no space for it");
+		return;
+	}
+	dprintf(fd, "FAKE %d host=%d\n", captured, captured_host);
+	captured = -1;
 	hetckpt_control_reply(control, request, NULL, NULL, 0);
 }
 
@@ -166,6 +202,16 @@ static void serve(const json_t *request, int fd)
 		status(request);
 	} else if (!strcmp(op, "snapshot")) {
 		snapshot(request, fd);
+	} else if (!strcmp(op, "stage")) {
+		stage(request, fd);
+	} else if (!strcmp(op, "capture")) {
+		capture(request);
+	} else if (!strcmp(op, "write")) {
+		write_captured(request, fd);
+	} else if (!strcmp(op, "prepare") && is("badprepare")) {
+		hetckpt_control_refuse(control, request, -ENOMEM, "the device is full");
+	} else if (!strcmp(op, "outline") || !strcmp(op, "prepare")) {
+		hetckpt_control_reply(control, request, NULL, NULL, 0);
 	} else if (!strcmp(op, "load")) {
 		load(request, fd);
 	} else if (!strcmp(op, "export")) {

@@ -141,6 +141,16 @@ case_session() {
 	is "after one that ended" 0 $?
 }
 
+# via SESSION WAY DEVICE: the way that a migration took
+via() {
+	"$hetckpt" migrate "$1" --via "$2" --to "$3" --json | sed -n 's/.*"via": "\([a-z]*\)".*/\1/p'
+}
+
+# staged ARGUMENT...: whether a checkpoint went through the stage
+staged() {
+	"$hetckpt" checkpoint "$@" --json | sed -n 's/.*"staged": \([a-z]*\).*/\1/p'
+}
+
 case_migrate() {
 	start m fake:0
 	worker=$(fact m worker_pid)
@@ -154,13 +164,20 @@ case_migrate() {
 	"$hetckpt" inspect --json m | tr -d ' \n' >"$dir/o"
 	has "module handed over" "$dir/o" '"modules_held":\[5\]'
 	# a target that fails at each step: the session goes on where it was
-	for target in missing badload crashload badhand badresume; do
+	for target in missing badload crashload badhand badprepare badresume; do
 		"$hetckpt" migrate m --to $target:0 >"$dir/o" 2>"$dir/e"; is "to $target" 1 $?
 		is "device after $target" fake:1 "$(fact m device)"
 		is "state after $target" running "$(fact m state)"
 	done
 	has "reason" "$dir/e" "cannot resume that"
 	"$hetckpt" pause m >/dev/null; "$hetckpt" resume m >/dev/null; is "still works" 0 $?
+	# by each way, and on where one cannot be had
+	is "via stage" stage "$(via m stage fake:1)"
+	is "via file" file "$(via m file fake:2)"
+	is "no stage there" file "$(via m auto nostage:0)"
+	is "no stage here" file "$(via m stage fake:1)"
+	"$hetckpt" migrate m --to fake:2 --via pigeon 2>"$dir/e"; is "no such way" 2 $?
+	has "no such way" "$dir/e" "via pigeon: not"
 	# a paused session stays paused
 	"$hetckpt" pause m >/dev/null
 	"$hetckpt" migrate m --to fake:2 >/dev/null; is "migrate paused" 0 $?
@@ -194,6 +211,9 @@ case_checkpoint() {
 	has "no folder" "$dir/e" "$dir/no/such"
 	is "state" running "$(fact c state)"
 	is "json" 14 "$("$hetckpt" checkpoint c -R --json -o "$dir/a.hck" | sed -n 's/.*"file_bytes": \([0-9]*\).*/\1/p')"
+	is "staged" true "$(staged c -R -o "$dir/a.hck")"
+	is "stage of a program that stays paused" false "$(staged c --leave-paused -o "$dir/a.hck")"
+	"$hetckpt" resume c >/dev/null
 	# the default ends the program
 	"$hetckpt" checkpoint c -o "$dir/k.hck" >"$dir/o"; is "kill" 0 $?
 	has "kill" "$dir/o" "ended"
@@ -205,6 +225,25 @@ case_checkpoint() {
 		is "left-overs" "" "$(ls -A "$dir" | grep hetckpt-tmp)"
 		[ $kind = badsnap ] && { is "state" running "$(fact d state)"; finish d 0; }
 		[ $kind = crashsnap ] && { wait "$pid_d"; is "application sees it" 9 $?; exec 8>&-; }
+		rm "$dir/d.in"
+	done
+	# without a stage, or with one that turns out too small, the program waits for the file
+	for kind in nostage nocapture; do
+		start d $kind:0
+		is "$kind" false "$(staged d -R -o "$dir/$kind.hck")"
+		is "content" "FAKE 1 host=1" "$(cat "$dir/$kind.hck")"
+		is "state" running "$(fact d state)"
+		finish d 0
+		rm "$dir/d.in"
+	done
+	# writing fails while the program runs already
+	for kind in badwrite crashwrite; do
+		start d $kind:0
+		"$hetckpt" checkpoint d -R -o "$dir/d.hck" 2>"$dir/e"; is "$kind" 1 $?
+		test -e "$dir/d.hck" && fail "$kind left a file"
+		is "left-overs" "" "$(ls -A "$dir" | grep hetckpt-tmp)"
+		[ $kind = badwrite ] && { is "state" running "$(fact d state)"; finish d 0; }
+		[ $kind = crashwrite ] && { wait "$pid_d"; is "application sees it" 9 $?; exec 8>&-; }
 		rm "$dir/d.in"
 	done
 	# an interrupted tool leaves no file and does not kill

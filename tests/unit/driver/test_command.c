@@ -14,6 +14,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void byte_counts(void **state)
+{
+	static const struct { const char *text; long long bytes; } good[] = {
+		{"1", 1}, {"4096", 4096}, {"3K", 3072}, {"16G", 16ll << 30}, {"2T", 2ll << 40}, {"4194304T", 1ll << 62},
+	};
+	static const char *const bad[] = {"", "0", "0G", "G", "-1G", "1.5G", "16g", "16GB", "16 G", "4194305T",
+		"99999999999999999999", "none"};
+	long long bytes;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		assert_int_equal(hetckpt_size_parse(good[i].text, &bytes), 0);
+		assert_int_equal(bytes, good[i].bytes);
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		assert_int_equal(hetckpt_size_parse(bad[i], &bytes), -EINVAL);
+}
+
 static void numbers(void **state)
 {
 	static const char *const bad[] = {"", "x", "1x", "-", " 1", "+1", "1.0", "0x10", "11",
@@ -125,6 +143,7 @@ static void sizes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(byte_counts),
 		cmocka_unit_test(numbers), cmocka_unit_test(triples), cmocka_unit_test(compression),
 		cmocka_unit_test(stress),  cmocka_unit_test(names),   cmocka_unit_test(quoting),
 		cmocka_unit_test(sizes),
