@@ -92,7 +92,7 @@ int hetckpt_size_parse(const char *text, long long *bytes)
 
 bool hetckpt_via_valid(const char *text)
 {
-	return !strcmp(text, "auto") || !strcmp(text, "stage") || !strcmp(text, "file");
+	return !strcmp(text, "auto") || !strcmp(text, "peer") || !strcmp(text, "stage") || !strcmp(text, "file");
 }
 
 int hetckpt_triple_parse(const char *text, unsigned out[3])

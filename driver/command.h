@@ -61,7 +61,7 @@ int hetckpt_number_parse(const char *text, long long low, long long high, long l
 int hetckpt_size_parse(const char *text, long long *bytes);
 
 /* True for the ways in which a migration can carry memory. */
-#define HETCKPT_VIA_LIST "auto, stage or file"
+#define HETCKPT_VIA_LIST "auto, peer, stage or file"
 bool hetckpt_via_valid(const char *text);
 
 /* Parses "x,y,z", "x,y" or "x"; missing parts are 0. */

@@ -153,7 +153,8 @@ int hetckpt_supervisor_hand_over(struct hetckpt_supervisor *sv, struct hetckpt_w
 
 /*
  * Gives a worker the stage, with at least bytes of it ready, 0: with as much as its state needs
- * now, all of it or (bulk "stage") what lies on the device. facts (may be NULL) gets what it
+ * now: all of it, what lies on the device (bulk "stage"), or of that what no peer can read
+ * ("peer"). facts (may be NULL) gets what it
  * says. False, and a line in the log: it cannot be had. Only inside an operation.
  */
 bool hetckpt_supervisor_stage(struct hetckpt_supervisor *sv, struct hetckpt_worker_link *link,
@@ -213,8 +214,8 @@ int hetckpt_supervisor_checkpoint(struct hetckpt_supervisor *sv,
 
 struct hetckpt_migrate_options {
 	const char *device;
-	const char *via;      /* "auto", or one way and, where that cannot be had, the next: "stage",
-				 "file" */
+	const char *via;      /* "auto", or one way and, where that cannot be had, the next: "peer",
+				 "stage", "file" */
 	int timeout_ms;       /* for pausing */
 };
 int hetckpt_supervisor_migrate(struct hetckpt_supervisor *sv,

@@ -2,15 +2,18 @@
 /*
  * Moving a session to another device.
  *
- * While kernels run: the target starts, maps memory and makes code by the source's outline, and
- * both get the stage. While they stand still: the source copies its memory into the stage, the
- * target copies it out and resumes.
+ * While kernels run: the target starts, maps memory and makes code by the source's outline, opens
+ * the source's device memory if it can reach it, and both get the stage. While they stand still:
+ * the target copies from device to device; or the source copies its memory into the stage, and
+ * the target out of it; and resumes.
  */
 #define _GNU_SOURCE
 #include "supervisor.h"
 #include "supervisor_inside.h"
 
 #include "output.h"
+#include "runtime/channel/control.h"
+#include "runtime/common/log.h"
 
 #include <errno.h>
 #include <string.h>
@@ -22,8 +25,9 @@ struct migration {
 	struct hetckpt_worker_link *source, *target;
 	const struct hetckpt_requester *who;
 	struct hetckpt_worker_wait wait;
-	const char *via;        /* asked for: "auto", "stage", "file" */
+	const char *via;        /* asked for, see struct hetckpt_migrate_options */
 	bool was_paused, staged;
+	bool peers;             /* the target can read the source's device */
 	int state;              /* memfd, or -1 */
 	json_t *facts;
 };
@@ -53,15 +57,54 @@ static int target_load(struct migration *m, struct hetckpt_error *error)
 				   NULL, &m->wait, error);
 }
 
-/* Both workers get the stage, with room for what the source has now. */
+/* The target gets to the source's memory, if their devices can. */
+static bool reach(struct migration *m)
+{
+	struct hetckpt_error why;
+	int pair[2], rc;
+
+	if (strcmp(m->via, "auto") && strcmp(m->via, "peer"))
+		return false;
+	rc = hetckpt_control_pair(pair);
+	if (rc)
+		return false;
+	rc = hetckpt_worker_call(m->source, json_pack("{s:s}", "op", "share"), &pair[0], 1, NULL, &m->wait, &why);
+	/* The source has its own by now: if it goes, the target hears of it. */
+	close(pair[0]);
+	if (!rc)
+		rc = hetckpt_worker_call(m->target, json_pack("{s:s}", "op", "reach"), &pair[1], 1, NULL, &m->wait, &why);
+	close(pair[1]);
+	if (rc)
+		hetckpt_log(HETCKPT_LOG_INFO, "memory does not go from device to device: %s", why.text);
+	return !rc;
+}
+
+/* Both workers get the stage, with room for what will go through it. */
 static bool stage_both(struct migration *m)
 {
+	const char *bulk = m->peers ? "peer" : "stage";
 	json_int_t bytes;
 
-	if (!strcmp(m->via, "file") || !hetckpt_supervisor_stage(m->sv, m->source, 0, "stage", m->who, m->facts))
+	if (!strcmp(m->via, "file") || !hetckpt_supervisor_stage(m->sv, m->source, 0, bulk, m->who, m->facts))
 		return false;
 	bytes = json_integer_value(json_object_get(m->facts, "stage_bytes"));
-	return hetckpt_supervisor_stage(m->sv, m->target, bytes, "stage", m->who, NULL);
+	return hetckpt_supervisor_stage(m->sv, m->target, bytes, bulk, m->who, NULL);
+}
+
+/* The present worker's state into m->state; again: once more, without a look at the ring. */
+static int source_save(struct migration *m, const char *bulk, bool again, struct hetckpt_error *error)
+{
+	json_t *reply = NULL;
+	/* Page-locked buffers of an application are shared memory, handed over already; those
+	   of a restored session are the worker's own. */
+	int rc = hetckpt_worker_call(m->source,
+				     json_pack("{s:s, s:s, s:b, s:s, s:b}", "op", "snapshot", "compress", "none",
+					       "host", m->sv->restoring, "bulk", bulk, "again", again),
+				     &m->state, 1, &reply, &m->wait, error);
+
+	if (!rc)
+		hetckpt_inside_merge(m->facts, reply);
+	return rc;
 }
 
 /*
@@ -93,10 +136,13 @@ static void source_again(struct migration *m, struct hetckpt_error *error)
 	int rc;
 
 	snprintf(device, sizeof device, "%s", hetckpt_worker_device(m->source));
+	m->wait.tick = NULL;
+	/* What the target was to read from its device comes here now: it stands as it did. */
+	rc = m->peers ? source_save(m, m->staged ? "stage" : "file", true, &second) : 0;
 	/* Its device memory first: both may not fit side by side. */
 	hetckpt_worker_end(m->source, 0);
-	m->wait.tick = NULL;
-	rc = target_start(m, device, &second);
+	if (!rc)
+		rc = target_start(m, device, &second);
 	/* What the source left in the stage is still there. */
 	if (!rc && m->staged &&
 	    !hetckpt_supervisor_stage(m->sv, m->target, json_integer_value(json_object_get(m->facts, "stage_bytes")),
@@ -124,24 +170,20 @@ static int move(struct migration *m, bool *claimed, struct hetckpt_error *error)
 	struct hetckpt_session_control *control = m->sv->memory.control;
 	uint32_t generation = atomic_load(&control->generation);
 	double begun = hetckpt_clock_seconds();
-	json_t *reply = NULL;
-	int rc;
+	int rc = source_save(m, m->peers ? "peer" : m->staged ? "stage" : "file", false, error);
 
-	/* Page-locked buffers of an application are shared memory, handed over already; those
-	   of a restored session are the worker's own. */
-	rc = hetckpt_worker_call(m->source,
-				 json_pack("{s:s, s:s, s:b, s:s}", "op", "snapshot", "compress", "none", "host",
-					   m->sv->restoring, "bulk", m->staged ? "stage" : "file"),
-				 &m->state, 1, &reply, &m->wait, error);
 	if (rc)
 		return rc;
-	hetckpt_inside_merge(m->facts, reply);
 	json_object_set_new(m->facts, "save_seconds", json_real(hetckpt_clock_seconds() - begun));
-	/* The state is safe here: if the source dies now, the target can still go on. */
-	hetckpt_worker_expect_end(m->source, true);
+	/* The state is safe here: if the source dies now, the target can still go on. Not so while
+	   memory is on the source's device alone. */
+	if (!m->peers)
+		hetckpt_worker_expect_end(m->source, true);
 	begun = hetckpt_clock_seconds();
 	rc = target_load(m, error);
 	json_object_set_new(m->facts, "load_seconds", json_real(hetckpt_clock_seconds() - begun));
+	if (!rc)
+		hetckpt_worker_expect_end(m->source, true);
 	if (!rc && !m->was_paused)
 		rc = hetckpt_inside_resume(m->sv, m->target, NULL, error);
 	*claimed = atomic_load(&control->generation) != generation;
@@ -165,6 +207,7 @@ static int migrate_inside(struct hetckpt_supervisor *sv, struct hetckpt_worker_l
 			      .state = -1,
 			      .facts = facts};
 	double begun = hetckpt_clock_seconds();
+	struct hetckpt_error ignored;
 	bool claimed = false;
 	json_t *reply = NULL;
 	int rc;
@@ -175,6 +218,7 @@ static int migrate_inside(struct hetckpt_supervisor *sv, struct hetckpt_worker_l
 		rc = target_prepare(&m, error);
 	if (rc)
 		goto out;
+	m.peers = reach(&m);
 	m.staged = stage_both(&m);
 	m.state = memfd_create("hetckpt-state", MFD_CLOEXEC);
 	if (m.state < 0) {
@@ -192,9 +236,12 @@ static int migrate_inside(struct hetckpt_supervisor *sv, struct hetckpt_worker_l
 	if (!rc) {
 		json_object_set_new(facts, "stopped_seconds",
 				    json_real(hetckpt_clock_seconds() - begun));
-		json_object_set_new(facts, "via", json_string(m.staged ? "stage" : "file"));
+		json_object_set_new(facts, "via", json_string(m.peers ? "peer" : m.staged ? "stage" : "file"));
 		json_object_set_new(facts, "from", json_string(hetckpt_worker_device(source)));
 		json_object_set_new(facts, "device", json_string(o->device));
+		if (m.peers && hetckpt_worker_call(m.target, json_pack("{s:s}", "op", "reach_end"), NULL, 0, NULL,
+						   NULL, &ignored))
+			hetckpt_log(HETCKPT_LOG_WARN, "%s", ignored.text);
 		hetckpt_supervisor_worker_replace(sv, m.target);
 		m.target = NULL;
 		goto out;

@@ -26,12 +26,13 @@
 #ifndef HETCKPT_BACKENDS_BACKEND_H
 #define HETCKPT_BACKENDS_BACKEND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "runtime/common/error.h"
 
-#define HETCKPT_BACKEND_VERSION 1u
+#define HETCKPT_BACKEND_VERSION 2u
 
 /* Unit of map and unmap: addresses and sizes are multiples. */
 #define HETCKPT_GRANULE ((uint64_t)2 << 20)
@@ -44,6 +45,7 @@ struct hetckpt_module;
 struct hetckpt_kernel;
 struct hetckpt_queue;
 struct hetckpt_marker;
+struct hetckpt_peer;
 
 /* ---- Facts ------------------------------------------------------------- */
 
@@ -131,6 +133,15 @@ struct hetckpt_launch_command {
 };
 /* All blocks must run side by side; the core has checked that they fit. */
 #define HETCKPT_LAUNCH_FLAG_COOPERATIVE 1u
+
+/* ---- Sharing ----------------------------------------------------------- */
+
+/* A piece of device memory that a worker on another device of the machine may reach. */
+struct hetckpt_share {
+	uint64_t address, bytes; /* in the arena */
+	uint64_t serial;         /* of this piece: what is mapped there later has another one */
+	int fd;                  /* for peer_open, in any process; whoever has it closes it. -1: none */
+};
 
 /* ---- Open -------------------------------------------------------------- */
 
@@ -281,6 +292,32 @@ struct hetckpt_backend {
 	 */
 	int (*poke)(struct hetckpt_device *device, uint64_t address, const void *source, size_t bytes,
 	            struct hetckpt_error *error);
+
+	/*
+	 * Optional, these four together: device memory that goes to a worker on another device of
+	 * this back end without passing through the host.
+	 *
+	 * share names the pieces that hold what is mapped in [address, address + bytes), ascending;
+	 * the first and the last may reach beyond. With open each gets a descriptor. *count is
+	 * also set when there are more than room: -ENOSPC, and nothing is named or opened.
+	 * -ENOTSUP: the system does not share device memory. The memory stays while a
+	 * descriptor or a peer of it exists.
+	 */
+	int (*share)(struct hetckpt_device *device, uint64_t address, uint64_t bytes, bool open,
+	             struct hetckpt_share *shares, size_t room, size_t *count, struct hetckpt_error *error);
+
+	/* Reaches a piece of another worker's (or one's own) device of this back end. The descriptor
+	   stays the caller's. May block. An error: this device cannot. */
+	int (*peer_open)(struct hetckpt_device *device, const struct hetckpt_share *share,
+	                 struct hetckpt_peer **peer, struct hetckpt_error *error);
+
+	/* No queue uses it any more. May block. */
+	void (*peer_close)(struct hetckpt_device *device, struct hetckpt_peer *peer);
+
+	/* Copies bytes of the piece, from offset on, to the device address dst. May block until it
+	   is done, and then without regard to what stands before it in the queue. */
+	int (*peer_copy)(struct hetckpt_queue *queue, struct hetckpt_peer *peer, uint64_t offset,
+	                 uint64_t dst, uint64_t bytes, struct hetckpt_error *error);
 };
 
 /* ---- Registry (runtime/core/registry.c) -------------------------------- */

@@ -62,15 +62,19 @@ void hetckpt_capture_clear(struct hetckpt_capture *capture)
 
 /* ---- Staging ----------------------------------------------------------- */
 
-uint64_t hetckpt_capture_need(const struct hetckpt_core *core, bool all)
+uint64_t hetckpt_capture_need(const struct hetckpt_core *core, enum hetckpt_bulk bulk)
 {
+	bool all = bulk == HETCKPT_BULK_FILE;
 	const struct hetckpt_arena_allocation *list;
 	uint64_t need = NEED_SLACK;
 	size_t count;
 
 	list = hetckpt_arena_list(core->app.arena, &count);
 	for (size_t i = 0; i < count; i++)
-		need += list[i].bytes < HETCKPT_SMALL_BYTES ? list[i].bytes : align(list[i].bytes);
+		if (list[i].bytes < HETCKPT_SMALL_BYTES)
+			need += list[i].bytes;
+		else if (bulk != HETCKPT_BULK_PEER)
+			need += align(list[i].bytes);
 	for (const struct hetckpt_stream *s = core->streams; s; s = s->next) {
 		const struct hetckpt_flight *f = s->gate ? s->gate->flight : NULL;
 
@@ -84,6 +88,26 @@ uint64_t hetckpt_capture_need(const struct hetckpt_core *core, bool all)
 	for (const struct hetckpt_code *c = core->modules.list; c && all; c = c->next)
 		need += align(c->fatbin_bytes);
 	return need;
+}
+
+void hetckpt_capture_peers(struct hetckpt_capture *capture)
+{
+	struct hetckpt_core *core = capture->core;
+	struct hetckpt_share *now;
+	struct hetckpt_error ignored;
+	size_t count;
+
+	if (!core->peers.shared_count || hetckpt_peers_list(&core->dev, core->app.base,
+			core->app.granules * HETCKPT_GRANULE, false, &now, &count, &ignored))
+		return;
+	for (size_t i = 0; i < capture->items; i++) {
+		struct hetckpt_item *item = &capture->item[i];
+
+		item->peer = item->kind == HETCKPT_ITEM_MEMORY &&
+		             hetckpt_peers_hold(&core->peers, now, count, item->address, item->bytes);
+		capture->peer_bytes += item->peer ? item->bytes : 0;
+	}
+	free(now);
 }
 
 /* Device memory of an item, run by run, in the item's order. */

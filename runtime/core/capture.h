@@ -68,9 +68,12 @@ int hetckpt_capture_list(struct hetckpt_core *core, bool without_host, struct he
 int hetckpt_capture_outline(struct hetckpt_core *core, struct hetckpt_capture *capture,
                             struct hetckpt_error *error);
 
-/* Bytes of the stage that the state needs now, about; a running core's launches may still
-   park less, or more if others begin. */
-uint64_t hetckpt_capture_need(const struct hetckpt_core *core, bool all);
+/* Bytes of the stage that a capture (FILE) or a save with that bulk needs now, about; a running
+   core's launches may still park less, or more if others begin. */
+uint64_t hetckpt_capture_need(const struct hetckpt_core *core, enum hetckpt_bulk bulk);
+
+/* Leaves to the other worker what it can read from this device. */
+void hetckpt_capture_peers(struct hetckpt_capture *capture);
 
 /*
  * Copies device memory into the core's stage, and with all also what the core itself holds.

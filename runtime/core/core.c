@@ -198,6 +198,7 @@ void hetckpt_core_destroy(struct hetckpt_core *core)
 	while (core->hosts)
 		hetckpt_host_unmap(core, core->hosts);
 	hetckpt_stage_close(&core->stage, &core->dev);
+	hetckpt_peers_clear(&core->peers, &core->dev);
 	hetckpt_core_close_state(core);
 	hetckpt_dev_close(&core->dev);
 	hetckpt_coverage_free(&core->coverage);

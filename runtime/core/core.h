@@ -123,12 +123,15 @@ enum hetckpt_bulk {
 	HETCKPT_BULK_FILE,  /* in the snapshot */
 	HETCKPT_BULK_STAGE, /* in the stage, named by the snapshot, for another worker of the session;
 	                       in the snapshot if the stage cannot hold it */
+	HETCKPT_BULK_PEER   /* on the device, for a worker that has reached it, as far as it was shared
+	                       and is still the same memory; the rest as with STAGE */
 };
 
 /* What was taken. */
 struct hetckpt_capture_report {
 	uint64_t bytes;         /* of the state */
 	uint64_t staged_bytes;  /* copied into the stage */
+	uint64_t peer_bytes;    /* left on the device for the other worker */
 	double seconds;         /* all of it: listing, growing the stage if need be, copying */
 };
 
@@ -202,8 +205,20 @@ int hetckpt_core_outline(struct hetckpt_core *core, int fd, struct hetckpt_error
 int hetckpt_core_prepare(struct hetckpt_core *core, int fd, struct hetckpt_error *error);
 
 /*
+ * Memory that the new worker is to read from the old one's device (peer.h). share, on the old
+ * one: *shares (free it) are all its pieces, their descriptors the caller's. reach, on the new one:
+ * one piece after the other. An error: go another way. reach_end gives them back: until then
+ * the old device's memory stays in use.
+ */
+int hetckpt_core_share(struct hetckpt_core *core, struct hetckpt_share **shares, size_t *count,
+                       struct hetckpt_error *error);
+int hetckpt_core_reach(struct hetckpt_core *core, const struct hetckpt_share *share,
+                       struct hetckpt_error *error);
+void hetckpt_core_reach_end(struct hetckpt_core *core);
+
+/*
  * As hetckpt_core_load, of what hetckpt_core_save of the old worker has written, with contents
- * that may lie in the session's stage, into a core that may be prepared. What has changed
+ * that may lie in the session's stage or on the old worker's device, into a core that may be prepared. What has changed
  * since the outline is put right.
  */
 int hetckpt_core_take_over(struct hetckpt_core *core, int fd, bool detached, uint64_t *taken,

@@ -17,6 +17,7 @@
 #include "frames.h"
 #include "heap.h"
 #include "modules.h"
+#include "peer.h"
 #include "stage.h"
 
 /* cudaError_t values that the core itself gives. */
@@ -144,6 +145,7 @@ struct hetckpt_core {
 	struct hetckpt_host_buffer *hosts;
 	struct hetckpt_stage stage;
 	bool captured;                       /* the stage holds what is still to be written */
+	struct hetckpt_peers peers;
 	bool prepared;                       /* memory and code are there for hetckpt_core_take_over */
 
 	struct hetckpt_stream *streams;      /* the default stream first */

@@ -338,6 +338,7 @@ static int load_head(struct hetckpt_load *load, uint64_t *taken, uint64_t *time)
 	/* Addresses belong to the session: this device takes over its range. */
 	hetckpt_core_close_state(core);
 	hetckpt_stage_leave(&core->stage, &core->dev);
+	hetckpt_peers_clear(&core->peers, &core->dev);
 	hetckpt_dev_close(&core->dev);
 	core->arena_index = (unsigned)arena;
 	load->fields.rc = hetckpt_core_open_state(core, load->error);

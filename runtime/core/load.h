@@ -22,11 +22,11 @@ struct hetckpt_window {
 
 /* Where a section's contents lie. */
 struct hetckpt_place {
-	enum { HETCKPT_PLACE_FILE, HETCKPT_PLACE_STAGE } where;
+	enum { HETCKPT_PLACE_FILE, HETCKPT_PLACE_STAGE, HETCKPT_PLACE_PEER } where;
 	const char *name;
 	uint64_t bytes;
 	size_t section;                    /* file: its number */
-	uint64_t at;                       /* stage: offset */
+	uint64_t at;                       /* stage: offset; peer: address */
 };
 
 struct hetckpt_load {
@@ -36,7 +36,7 @@ struct hetckpt_load {
 	void *pack;                        /* small allocations: a whole section, as read last */
 	size_t pack_section;
 	bool issued;                       /* copies may be under way */
-	bool elsewhere;                    /* contents may lie in the session's stage */
+	bool elsewhere;                    /* contents may be in the stage or with a peer */
 	bool outline;                      /* the snapshot has no contents: hetckpt_core_prepare */
 	bool prepared;                     /* memory and code may be there already */
 	struct hetckpt_fields fields;

@@ -6,7 +6,7 @@
  * out of one piece, the reader's threads read, unpack and check the next. Nothing waits for a
  * copy but who needs its piece again, and the load's end.
  *
- * From the stage the device copies directly.
+ * From the stage, and from another worker's device, the device copies directly.
  */
 #include "load.h"
 
@@ -102,6 +102,11 @@ int hetckpt_load_find(struct hetckpt_load *load, const char *name, struct hetckp
 		return hetckpt_fields_fail(&load->fields, -ENOTSUP,
 			"section %s is not in the file, but in memory of the session that wrote it", name);
 	place->bytes = hetckpt_field_number(&load->fields, entry, "bytes", HETCKPT_ARENA_BYTES);
+	if (json_object_get(entry, "peer")) {
+		place->where = HETCKPT_PLACE_PEER;
+		place->at = hetckpt_field_address(&load->fields, entry, "peer");
+		return load->fields.rc;
+	}
 	place->where = HETCKPT_PLACE_STAGE;
 	place->at = hetckpt_field_number(&load->fields, entry, "stage", HETCKPT_ARENA_BYTES);
 	if (!load->fields.rc && (place->at > stage->ready || place->bytes > stage->ready - place->at))
@@ -158,6 +163,9 @@ int hetckpt_load_device(struct hetckpt_load *load, const struct hetckpt_place *p
 	if (place->where == HETCKPT_PLACE_FILE)
 		return from_file(load, place, address);
 	load->issued = true;
+	if (place->where == HETCKPT_PLACE_PEER)
+		return load->fields.rc = hetckpt_peers_copy(&core->peers, &core->dev, place->at, address, place->bytes,
+		                                            load->error);
 	return load->fields.rc = hetckpt_stage_in(&core->stage, &core->dev, address, place->at, place->bytes, load->error);
 }
 
@@ -172,6 +180,8 @@ int hetckpt_load_small(struct hetckpt_load *load, const struct hetckpt_place *pl
 	if (place->where == HETCKPT_PLACE_STAGE)
 		return load->fields.rc = hetckpt_stage_in(&core->stage, &core->dev, address, place->at + offset, bytes,
 		                                          load->error);
+	if (place->where == HETCKPT_PLACE_PEER)
+		return hetckpt_fields_fail(&load->fields, -EINVAL, "small allocations are not read from a peer");
 	if (place->bytes > HETCKPT_PACK_BYTES)
 		return hetckpt_fields_fail(&load->fields, -EFBIG, "section %s is too large for small allocations", place->name);
 	/* Allocations come in order, so one pack after the other. */

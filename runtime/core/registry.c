@@ -46,6 +46,10 @@ int hetckpt_backend_register(const struct hetckpt_backend *backend, struct hetck
 			return hetckpt_error_set(error, -EINVAL, 0,
 				"back end %s lacks the required operation %s", backend->name,
 				required[i].name);
+	if (!backend->share != !backend->peer_open || !backend->share != !backend->peer_close ||
+	    !backend->share != !backend->peer_copy)
+		return hetckpt_error_set(error, -EINVAL, 0,
+			"back end %s has only some of share, peer_open, peer_close and peer_copy", backend->name);
 	if (!backend->host_register != !backend->host_unregister)
 		return hetckpt_error_set(error, -EINVAL, 0,
 			"back end %s has only one of host_register and host_unregister", backend->name);

@@ -447,6 +447,8 @@ int hetckpt_save_locked(struct hetckpt_core *core, int fd, const struct hetckpt_
 	struct hetckpt_error why;
 	int rc = hetckpt_capture_list(core, options->without_host, &capture, error);
 
+	if (!rc && options->bulk == HETCKPT_BULK_PEER)
+		hetckpt_capture_peers(&capture);
 	/* What the stage cannot hold goes through the file. */
 	if (!rc && options->bulk != HETCKPT_BULK_FILE && hetckpt_capture_stage(&capture, false, &why))
 		hetckpt_log(HETCKPT_LOG_INFO, "the state goes through the file: %s", why.text);
@@ -455,6 +457,7 @@ int hetckpt_save_locked(struct hetckpt_core *core, int fd, const struct hetckpt_
 	if (options->report)
 		*options->report = (struct hetckpt_capture_report){
 			.bytes = capture.bytes, .staged_bytes = capture.staged_bytes,
+			.peer_bytes = capture.peer_bytes,
 			.seconds = (double)(hetckpt_core_now() - begin) / 1e9,
 		};
 	hetckpt_capture_clear(&capture);
@@ -523,7 +526,7 @@ int hetckpt_core_stage_prepare(struct hetckpt_core *core, uint64_t bytes, enum h
 
 	hetckpt_core_enter(core);
 	if (!bytes)
-		bytes = hetckpt_capture_need(core, bulk == HETCKPT_BULK_FILE);
+		bytes = hetckpt_capture_need(core, bulk);
 	pthread_mutex_unlock(&core->lock);
 	/* Only this thread grows the stage while the core runs, so touching needs no lock. */
 	rc = hetckpt_stage_touch(&core->stage, bytes, error);

@@ -27,6 +27,7 @@ struct worker {
 	bool restore;                  /* started to load a snapshot */
 	bool detached;                 /* no application on the ring */
 	bool staged;                   /* the session's stage is here */
+	const char *backend;           /* its name */
 	struct hetckpt_capture *capture; /* taken, not written yet; main thread only */
 
 	/* The consumer's end; under ring_lock. */
@@ -93,6 +94,11 @@ int worker_do_write(struct worker_request *r);
 int worker_do_load(struct worker_request *r);
 int worker_do_outline(struct worker_request *r);
 int worker_do_prepare(struct worker_request *r);
+
+/* worker_peer.c */
+int worker_do_share(struct worker_request *r);
+int worker_do_reach(struct worker_request *r);
+int worker_do_reach_end(struct worker_request *r);
 
 /* worker_control.c: the control loop; returns when asked to quit or when the supervisor
    is gone. */

@@ -142,6 +142,7 @@ static int serve(struct worker *worker, const char *device, int session_fd)
 	close(session_fd);
 	rc = hetckpt_backend_find(device, &backend, &index, &error);
 	if (!rc) {
+		worker->backend = backend->name;
 		worker_host(worker, &host);
 		rc = hetckpt_core_create(backend, index, 0, &host, &worker->core, &error);
 	}

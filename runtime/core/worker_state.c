@@ -34,7 +34,9 @@ int worker_do_resume(struct worker_request *r)
 
 static enum hetckpt_bulk bulk(const struct worker_request *r)
 {
-	return !strcmp(worker_text(r->json, "bulk"), "stage") ? HETCKPT_BULK_STAGE : HETCKPT_BULK_FILE;
+	const char *text = worker_text(r->json, "bulk");
+
+	return !strcmp(text, "peer") ? HETCKPT_BULK_PEER : !strcmp(text, "stage") ? HETCKPT_BULK_STAGE : HETCKPT_BULK_FILE;
 }
 
 int worker_do_stage(struct worker_request *r)
@@ -78,8 +80,9 @@ static int drain(struct worker_request *r)
 
 static void report_facts(struct worker_request *r, const struct hetckpt_capture_report *report)
 {
-	r->facts = json_pack("{s:I, s:I, s:f}", "state_bytes", (json_int_t)report->bytes, "staged_bytes",
-	                     (json_int_t)report->staged_bytes, "copy_seconds", report->seconds);
+	r->facts = json_pack("{s:I, s:I, s:I, s:f}", "state_bytes", (json_int_t)report->bytes, "staged_bytes",
+	                     (json_int_t)report->staged_bytes, "peer_bytes", (json_int_t)report->peer_bytes,
+	                     "copy_seconds", report->seconds);
 }
 
 static struct hetckpt_save_options save_options(const struct worker_request *r)

@@ -9,8 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "runtime/backends/cuda/peer.h"
+#include <unistd.h>
 
 #define GRANULE HETCKPT_GRANULE
 
@@ -88,36 +87,49 @@ static void test_memory(struct gpu *g)
 
 static void test_sharing(struct gpu *g)
 {
-	struct hetckpt_cuda_piece piece[8];
-	struct hetckpt_cuda_import import;
-	uint64_t at = 512 * GRANULE;
+	struct hetckpt_share share[8], again[8];
+	struct hetckpt_peer *peer;
+	uint64_t at = 512 * GRANULE, to = 600 * GRANULE;
 	size_t count = 0;
 	int rc;
 
 	must(g, map(g, at, 3 * GRANULE), "map");
+	must(g, map(g, to, GRANULE), "map");
 	set_word(g, g->base + at + GRANULE + 8, 0x5eed);
-	rc = hetckpt_cuda_export(g->device, g->base + at + GRANULE, GRANULE, piece, 8, &count, &g->error);
+	rc = g->ops->share(g->device, g->base + at + GRANULE, GRANULE, true, share, 8, &count, &g->error);
 	if (rc == -ENOTSUP) {
 		note("sharing is not tried: %s", g->error.text);
 		unmap(g, at, 3 * GRANULE);
+		unmap(g, to, GRANULE);
 		return;
 	}
-	if (check_rc(g, rc, 0, "export a piece")) {
-		check(count == 1 && piece[0].address == g->base + at + GRANULE && piece[0].bytes == GRANULE,
+	if (check_rc(g, rc, 0, "share a piece")) {
+		check(count == 1 && share[0].address == g->base + at + GRANULE && share[0].bytes == GRANULE,
 		      "the piece is the one");
-		rc = hetckpt_cuda_import(g->device, &piece[0], &import, &g->error);
-		hetckpt_cuda_pieces_close(piece, count);
-		if (check_rc(g, rc, 0, "import it")) {
-			check(word_at(g, import.address + 8) == 0x5eed, "the same memory at 0x%llx",
-			      (unsigned long long)import.address);
+		check_rc(g, g->ops->share(g->device, g->base + at + GRANULE, GRANULE, false, again, 8, &count, &g->error), 0,
+		         "name it again");
+		check(count == 1 && again[0].serial == share[0].serial && again[0].fd < 0, "it is the same");
+		rc = g->ops->peer_open(g->device, &share[0], &peer, &g->error);
+		close(share[0].fd);
+		if (check_rc(g, rc, 0, "reach it")) {
 			check_rc(g, unmap(g, at, 3 * GRANULE), 0, "unmap it");
-			check(word_at(g, import.address + 8) == 0x5eed, "an import keeps the memory");
-			hetckpt_cuda_import_release(g->device, &import);
+			check_rc(g, g->ops->peer_copy(g->queue, peer, 8, g->base + to, 4, &g->error), 0, "copy from it");
+			finish(g, g->queue);
+			check(word_at(g, g->base + to) == 0x5eed, "the memory was kept");
+			check_rc(g, g->ops->peer_copy(g->queue, peer, GRANULE - 2, g->base + to, 4, &g->error), -ERANGE,
+			         "a copy from beyond it is refused");
+			g->ops->peer_close(g->device, peer);
 		}
 	}
-	check_rc(g, hetckpt_cuda_export(g->device, g->base + at, GRANULE, piece, 8, &count, &g->error), 0,
-	         "export where nothing is");
+	check_rc(g, g->ops->share(g->device, g->base + at, GRANULE, true, share, 8, &count, &g->error), 0,
+	         "share where nothing is");
 	check(!count, "gives nothing");
+	must(g, map(g, at, 3 * GRANULE), "map");
+	check_rc(g, g->ops->share(g->device, g->base + at + GRANULE, GRANULE, false, share, 8, &count, &g->error), 0,
+	         "name what came after");
+	check(count == 1 && share[0].serial != again[0].serial, "it is another piece");
+	check_rc(g, unmap(g, at, 3 * GRANULE), 0, "unmap it");
+	check_rc(g, unmap(g, to, GRANULE), 0, "and the other");
 }
 
 /* ---- Copies ------------------------------------------------------------------------ */

@@ -255,4 +255,8 @@ const struct hetckpt_backend hetckpt_backend_cpu = {
 	.marker_wait = cpu_marker_wait,
 	.marker_release = cpu_marker_release,
 	.poke = poke,
+	.share = cpu_share,
+	.peer_open = cpu_peer_open,
+	.peer_close = cpu_peer_close,
+	.peer_copy = cpu_peer_copy,
 };

@@ -216,6 +216,15 @@ int cpu_unmap(struct hetckpt_device *device, uint64_t address, uint64_t bytes,
               struct hetckpt_error *error);
 void cpu_unmap_all(struct hetckpt_device *device);
 
+/* peer.c */
+int cpu_share(struct hetckpt_device *device, uint64_t address, uint64_t bytes, bool open,
+              struct hetckpt_share *shares, size_t room, size_t *count, struct hetckpt_error *error);
+int cpu_peer_open(struct hetckpt_device *device, const struct hetckpt_share *share, struct hetckpt_peer **peer,
+                  struct hetckpt_error *error);
+void cpu_peer_close(struct hetckpt_device *device, struct hetckpt_peer *peer);
+int cpu_peer_copy(struct hetckpt_queue *queue, struct hetckpt_peer *peer, uint64_t offset, uint64_t dst,
+                  uint64_t bytes, struct hetckpt_error *error);
+
 void cpu_copy(const struct hetckpt_copy *copy);
 void cpu_fill(const struct hetckpt_fill *fill);
 

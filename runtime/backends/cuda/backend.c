@@ -338,4 +338,8 @@ const struct hetckpt_backend hetckpt_backend_cuda = {
 	.marker_wait = cuda_marker_wait,
 	.marker_release = cuda_marker_release,
 	.poke = cuda_poke,
+	.share = cuda_share,
+	.peer_open = cuda_peer_open,
+	.peer_close = cuda_peer_close,
+	.peer_copy = cuda_peer_copy,
 };

@@ -30,6 +30,7 @@ struct cuda_piece {
 	cu_handle handle;
 	uint64_t used; /* granules that the core has mapped; the others are kept for later */
 	bool mapped;   /* false only if giving it back failed half way */
+	uint64_t serial;
 };
 
 struct cuda_memory {
@@ -38,6 +39,7 @@ struct cuda_memory {
 	struct cuda_piece *piece; /* sorted by address */
 	size_t pieces, room;
 	bool exportable;          /* handles can be shared as file descriptors */
+	uint64_t serial;          /* of the piece made last */
 };
 
 /* ---- Transfers (host.c, staging.c) -------------------------------------- */
@@ -262,6 +264,13 @@ int cuda_marker_wait(struct hetckpt_marker *marker, uint64_t *when, struct hetck
 void cuda_marker_release(struct hetckpt_marker *marker);
 int cuda_poke(struct hetckpt_device *device, uint64_t address, const void *source, size_t bytes,
               struct hetckpt_error *error);
+int cuda_share(struct hetckpt_device *device, uint64_t address, uint64_t bytes, bool open,
+               struct hetckpt_share *shares, size_t room, size_t *count, struct hetckpt_error *error);
+int cuda_peer_open(struct hetckpt_device *device, const struct hetckpt_share *share, struct hetckpt_peer **peer,
+                   struct hetckpt_error *error);
+void cuda_peer_close(struct hetckpt_device *device, struct hetckpt_peer *peer);
+int cuda_peer_copy(struct hetckpt_queue *queue, struct hetckpt_peer *peer, uint64_t offset, uint64_t dst,
+                   uint64_t bytes, struct hetckpt_error *error);
 
 /* ---- Between the files ------------------------------------------------------- */
 

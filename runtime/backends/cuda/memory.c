@@ -22,8 +22,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "peer.h"
+#include <unistd.h>
 
 #define PIECE_LARGE ((uint64_t)1 << 30)
 #define PIECE_SMALL ((uint64_t)32 << 20)
@@ -92,6 +91,7 @@ static cu_result piece_make(struct hetckpt_device *device, uint64_t address, uin
 	piece->bytes = bytes;
 	piece->used = bytes / HETCKPT_GRANULE;
 	piece->mapped = true;
+	piece->serial = ++device->memory.serial;
 	return CU_OK;
 }
 
@@ -394,11 +394,10 @@ void cuda_memory_destroy(struct hetckpt_device *device)
 	memset(memory, 0, sizeof *memory);
 }
 
-/* ---- Sharing (peer.h) --------------------------------------------------------- */
+/* ---- Sharing ----------------------------------------------------------------- */
 
-int hetckpt_cuda_export(struct hetckpt_device *device, uint64_t address, uint64_t bytes,
-                        struct hetckpt_cuda_piece *pieces, size_t room, size_t *count,
-                        struct hetckpt_error *error)
+int cuda_share(struct hetckpt_device *device, uint64_t address, uint64_t bytes, bool open,
+               struct hetckpt_share *shares, size_t room, size_t *count, struct hetckpt_error *error)
 {
 	struct cuda_memory *memory = &device->memory;
 	size_t at, n = 0;
@@ -422,11 +421,14 @@ int hetckpt_cuda_export(struct hetckpt_device *device, uint64_t address, uint64_
 	for (size_t i = 0; i < n && !rc; i++) {
 		const struct cuda_piece *piece = &memory->piece[at + i];
 
-		pieces[i] = (struct hetckpt_cuda_piece){.address = piece->address, .bytes = piece->bytes, .fd = -1};
-		rc = cuda_check(device, device->api->memory_export(&pieces[i].fd, piece->handle, CU_MEM_POSIX_FD, 0),
+		shares[i] = (struct hetckpt_share){.address = piece->address, .bytes = piece->bytes,
+		                                   .serial = piece->serial, .fd = -1};
+		if (!open)
+			continue;
+		rc = cuda_check(device, device->api->memory_export(&shares[i].fd, piece->handle, CU_MEM_POSIX_FD, 0),
 		                error, "cannot share %" PRIu64 " MiB at 0x%" PRIx64, piece->bytes >> 20, piece->address);
-		if (rc)
-			hetckpt_cuda_pieces_close(pieces, i);
+		for (size_t k = 0; rc && k < i; k++)
+			close(shares[k].fd);
 	}
 out:
 	cuda_leave(device);

@@ -1,70 +1,97 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-#include "peer.h"
-
-#include <inttypes.h>
-#include <string.h>
-#include <unistd.h>
-
+/*
+ * Memory of another worker's GPU (or of one's own), mapped outside the arena, and copies from
+ * there to the arena: over NVLink or PCIe, whatever connects the two.
+ */
 #include "device.h"
 
-void hetckpt_cuda_pieces_close(struct hetckpt_cuda_piece *pieces, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (pieces[i].fd >= 0)
-			close(pieces[i].fd);
-		pieces[i].fd = -1;
-	}
-}
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 
-int hetckpt_cuda_import(struct hetckpt_device *device, const struct hetckpt_cuda_piece *piece,
-                        struct hetckpt_cuda_import *import, struct hetckpt_error *error)
+struct hetckpt_peer {
+	cu_address address;
+	uint64_t bytes;
+	cu_handle handle;
+};
+
+int cuda_peer_open(struct hetckpt_device *device, const struct hetckpt_share *share, struct hetckpt_peer **out,
+                   struct hetckpt_error *error)
 {
 	const struct cuda_driver *api = device->api;
 	cu_access access = {.location = {.type = CU_MEM_DEVICE, .id = device->ordinal}, .flags = CU_MEM_READ_WRITE};
-	cu_handle handle = 0;
-	cu_address at = 0;
+	struct hetckpt_peer *peer = calloc(1, sizeof *peer);
 	cu_result result;
-	int rc = cuda_enter(device, error);
+	int rc;
 
-	memset(import, 0, sizeof *import);
-	if (rc)
+	if (!peer)
+		return hetckpt_error_set(error, -ENOMEM, 0, "cuda:%u: out of host memory", device->index);
+	rc = cuda_enter(device, error);
+	if (rc) {
+		free(peer);
 		return rc;
+	}
+	peer->bytes = share->bytes;
 	/* The reference says that the descriptor itself is passed, not its address. */
-	result = api->memory_import(&handle, (void *)(intptr_t)piece->fd, CU_MEM_POSIX_FD);
+	result = api->memory_import(&peer->handle, (void *)(intptr_t)share->fd, CU_MEM_POSIX_FD);
 	if (result)
 		goto out;
-	result = api->address_reserve(&at, piece->bytes, 0, 0, 0);
+	result = api->address_reserve(&peer->address, peer->bytes, 0, 0, 0);
 	if (result)
 		goto out_handle;
-	result = api->memory_map(at, piece->bytes, 0, handle, 0);
+	result = api->memory_map(peer->address, peer->bytes, 0, peer->handle, 0);
 	if (result)
 		goto out_address;
-	result = api->memory_access(at, piece->bytes, &access, 1);
+	result = api->memory_access(peer->address, peer->bytes, &access, 1);
 	if (!result) {
-		*import = (struct hetckpt_cuda_import){.address = at, .bytes = piece->bytes, .handle = handle};
+		*out = peer;
 		goto out;
 	}
-	api->memory_unmap(at, piece->bytes);
+	api->memory_unmap(peer->address, peer->bytes);
 out_address:
-	api->address_free(at, piece->bytes);
+	api->address_free(peer->address, peer->bytes);
 out_handle:
-	api->memory_release(handle);
+	api->memory_release(peer->handle);
 out:
 	rc = cuda_check(device, result, error, "cannot reach the memory of another worker (%" PRIu64 " MiB at 0x%" PRIx64 ")",
-	                piece->bytes >> 20, piece->address);
+	                share->bytes >> 20, share->address);
 	cuda_leave(device);
+	if (rc)
+		free(peer);
 	return rc;
 }
 
-void hetckpt_cuda_import_release(struct hetckpt_device *device, struct hetckpt_cuda_import *import)
+void cuda_peer_close(struct hetckpt_device *device, struct hetckpt_peer *peer)
 {
 	const struct cuda_driver *api = device->api;
 
-	if (!import->bytes || cuda_enter(device, NULL))
-		return;
-	api->memory_unmap(import->address, import->bytes);
-	api->address_free(import->address, import->bytes);
-	api->memory_release(import->handle);
-	memset(import, 0, sizeof *import);
+	/* A failed device takes its mappings with it. */
+	if (!cuda_enter(device, NULL)) {
+		api->memory_unmap(peer->address, peer->bytes);
+		api->address_free(peer->address, peer->bytes);
+		api->memory_release(peer->handle);
+		cuda_leave(device);
+	}
+	free(peer);
+}
+
+int cuda_peer_copy(struct hetckpt_queue *queue, struct hetckpt_peer *peer, uint64_t offset, uint64_t dst,
+                   uint64_t bytes, struct hetckpt_error *error)
+{
+	struct hetckpt_device *device = queue->device;
+	int rc;
+
+	if (offset > peer->bytes || bytes > peer->bytes - offset)
+		return hetckpt_error_set(error, -ERANGE, 0, "cuda:%u: a copy from beyond a piece of another worker's memory",
+		                         device->index);
+	rc = cuda_enter(device, error);
+	if (rc)
+		return rc;
+	rc = cuda_check(device, device->api->copy_device(dst, peer->address + offset, bytes, queue->stream), error,
+	                "cannot copy %" PRIu64 " bytes of another worker's memory to 0x%" PRIx64, bytes, dst);
+	if (!rc)
+		rc = cuda_variables_changed(queue, dst, bytes, error);
 	cuda_leave(device);
+	return rc;
 }

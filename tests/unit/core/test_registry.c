@@ -7,7 +7,7 @@
 
 static void holes(void **state)
 {
-	/* Every function pointer of the table but the two optional ones. */
+	/* Every function pointer of the table but the optional ones. */
 	struct hetckpt_error error;
 	size_t first = offsetof(struct hetckpt_backend, probe), refused = 0;
 
@@ -18,7 +18,8 @@ static void holes(void **state)
 
 		memcpy((char *)&table + at, &none, sizeof none);
 		if (at == offsetof(struct hetckpt_backend, host_register) ||
-		    at == offsetof(struct hetckpt_backend, host_unregister))
+		    at == offsetof(struct hetckpt_backend, host_unregister) ||
+		    at >= offsetof(struct hetckpt_backend, share))
 			continue;
 		assert_int_equal(hetckpt_backend_register(&table, &error), -EINVAL);
 		assert_non_null(strstr(error.text, "fake lacks the required operation"));
@@ -36,12 +37,28 @@ static int some_register(struct hetckpt_device *device, void *address, uint64_t 
 	return 0;
 }
 
+static int some_peer_copy(struct hetckpt_queue *queue, struct hetckpt_peer *peer, uint64_t offset, uint64_t dst,
+                          uint64_t bytes, struct hetckpt_error *error)
+{
+	(void)queue;
+	(void)peer;
+	(void)offset;
+	(void)dst;
+	(void)bytes;
+	(void)error;
+	return 0;
+}
+
 static void refusals(void **state)
 {
 	struct hetckpt_backend table = fake_backend;
 	struct hetckpt_error error;
 
 	(void)state;
+	table.peer_copy = some_peer_copy;
+	assert_int_equal(hetckpt_backend_register(&table, &error), -EINVAL);
+	assert_non_null(strstr(error.text, "only some of share"));
+	table = fake_backend;
 	table.host_register = some_register;
 	assert_int_equal(hetckpt_backend_register(&table, &error), -EINVAL);
 	table = fake_backend;

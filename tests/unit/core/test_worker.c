@@ -441,9 +441,185 @@ static void ends(void **state)
 	close(w.control);
 }
 
+/* ---- Moving memory from worker to worker ------------------------------------- */
+
+#define MUCH (24u << 20)
+
+/* Asks one worker to share, and the other to reach; returns what the second said. */
+static int connect_peers(struct worker *one, struct worker *two)
+{
+	int pair[2], rc;
+
+	assert_int_equal(hetckpt_control_pair(pair), 0);
+	assert_int_equal(ask_op(one, "share", pair[0]), 0);
+	close(pair[0]);
+	rc = ask_op(two, "reach", pair[1]);
+	close(pair[1]);
+	return rc;
+}
+
+static int give_stage(struct worker *w, int stage, json_int_t bytes, const char *bulk, json_t **reply)
+{
+	return ask(w, json_pack("{s:s, s:I, s:s}", "op", "stage", "bytes", bytes, "bulk", bulk), stage, reply);
+}
+
+static int pause_op(struct worker *w)
+{
+	return ask(w, json_pack("{s:s, s:i}", "op", "pause", "timeout_ms", 5000), -1, NULL);
+}
+
+/* Saves a paused worker, its memory left where bulk says; facts are checked to say so. */
+static int save_bulk(struct worker *w, const char *bulk, const char *fact, json_int_t least)
+{
+	int fd = memfd_create("state", MFD_CLOEXEC);
+	json_t *reply;
+
+	assert_int_equal(ask(w, json_pack("{s:s, s:s, s:s}", "op", "snapshot", "compress", "none", "bulk", bulk), fd,
+	                     &reply), 0);
+	assert_true(json_integer_value(json_object_get(reply, fact)) >= least);
+	json_decref(reply);
+	return fd;
+}
+
+static int take_over(struct worker *w, int fd, json_t **reply)
+{
+	return ask(w, json_pack("{s:s, s:b}", "op", "load", "take_over", 1), fd, reply);
+}
+
+/* With everything got ready while the first one runs, and memory that changed after that. */
+static void moves(void **state)
+{
+	static const char *const way[] = {"peer", "stage", "file"};
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		struct worker one, two;
+		int outline = memfd_create("outline", MFD_CLOEXEC), stage = memfd_create("stage", MFD_CLOEXEC), fd;
+		unsigned char *data = malloc(MUCH);
+		uint64_t a, b, small;
+		json_t *reply;
+
+		if (i) {
+			hetckpt_session_close(&session);
+			setup(state);
+		}
+		one = start("cpu:0", NULL);
+		a = allocate(MUCH);
+		small = allocate(100);
+		fill(a, MUCH, 0x21);
+		assert_int_equal(ask_op(&one, "outline", outline), 0);
+		two = start("cpu:1", "--restore");
+		assert_int_equal(ask_op(&two, "prepare", outline), 0);
+		if (!i)
+			assert_int_equal(connect_peers(&one, &two), 0);
+		if (i < 2) {
+			assert_int_equal(give_stage(&one, stage, 0, way[i], &reply), 0);
+			/* Not for what a peer reads. */
+			assert_true(!i == (json_integer_value(json_object_get(reply, "stage_bytes")) < MUCH));
+			assert_int_equal(give_stage(&two, stage, json_integer_value(json_object_get(reply, "stage_bytes")),
+			                            way[i], NULL), 0);
+			json_decref(reply);
+		}
+		/* Not in the outline. */
+		b = allocate(MUCH / 3);
+		fill(b, MUCH / 3, 0x42);
+		fill(small, 100, 0x17);
+		assert_int_equal(pause_op(&one), 0);
+		fd = save_bulk(&one, way[i], i == 0 ? "peer_bytes" : i == 1 ? "staged_bytes" : "state_bytes", MUCH);
+		assert_int_equal(take_over(&two, fd, NULL), 0);
+		assert_int_equal(ask_op(&two, "reach_end", -1), 0);
+		quit(&one);
+		assert_int_equal(ask_op(&two, "resume", -1), 0);
+		memset(data, 0x21, MUCH);
+		for (uint64_t at = 0; at < MUCH; at += 1 << 20)
+			check(a + at, data + at, 1 << 20);
+		memset(data, 0x42, MUCH);
+		check(b, data, 1 << 20);
+		memset(data, 0x17, 100);
+		check(small, data, 100);
+		quit(&two);
+		close(fd);
+		close(stage);
+		close(outline);
+		free(data);
+	}
+}
+
+/* The source goes while the target still needs its memory: one line, and no half state. */
+static void peer_gone(void **state)
+{
+	struct worker one = start("cpu:0", NULL), two = start("cpu:1", "--restore");
+	json_t *reply;
+	int fd;
+
+	(void)state;
+	fill(allocate(MUCH), MUCH, 0x21);
+	assert_int_equal(connect_peers(&one, &two), 0);
+	assert_int_equal(pause_op(&one), 0);
+	fd = save_bulk(&one, "peer", "peer_bytes", MUCH);
+	kill(one.pid, SIGKILL);
+	ended(&one);
+	close(one.control);
+	assert_true(take_over(&two, fd, &reply) < 0);
+	assert_non_null(strstr(json_string_value(json_object_get(reply, "error")), "another worker's memory"));
+	json_decref(reply);
+	quit(&two);
+	close(fd);
+}
+
+/* A worker is killed in the middle of copying into the stage or writing from it; the next one uses
+   the same stage. */
+static void stage_outlives(void **state)
+{
+	struct worker one = start("cpu:0", NULL), two;
+	int stage = memfd_create("stage", MFD_CLOEXEC), fd = memfd_create("state", MFD_CLOEXEC);
+	unsigned char data[1000];
+	uint64_t a = allocate(MUCH);
+	json_t *reply, *write = json_pack("{s:s, s:s, s:i}", "op", "write", "compress", "zstd", "level", 19);
+
+	(void)state;
+	fill(a, MUCH, 0x33);
+	assert_int_equal(give_stage(&one, stage, 0, "file", NULL), 0);
+	assert_int_equal(ask_op(&one, "capture", -1), -EBUSY);
+	assert_int_equal(ask_op(&one, "write", fd), -EINVAL);
+	assert_int_equal(pause_op(&one), 0);
+	assert_int_equal(ask_op(&one, "capture", -1), 0);
+	/* What is captured must not be overwritten, what nobody wrote is given up. */
+	assert_int_equal(give_stage(&one, stage, 2 * MUCH, "file", NULL), -EBUSY);
+	assert_int_equal(ask_op(&one, "snapshot", fd), -EBUSY);
+	assert_int_equal(ask(&one, json_pack("{s:s}", "op", "capture"), -1, &reply), 0);
+	assert_true(json_integer_value(json_object_get(reply, "staged_bytes")) >= MUCH);
+	json_decref(reply);
+	assert_int_equal(ask_op(&one, "resume", -1), 0);
+	/* The program goes on; the state is the one from before. */
+	fill(a, MUCH, 0x44);
+	assert_int_equal(ask(&one, json_incref(write), fd, NULL), 0);
+	assert_int_equal(pause_op(&one), 0);
+	assert_int_equal(ask_op(&one, "capture", -1), 0);
+	kill(one.pid, SIGKILL);
+	ended(&one);
+	close(one.control);
+	hetckpt_session_close(&session);
+	setup(state);
+	two = start("cpu:0", "--restore");
+	assert_int_equal(give_stage(&two, stage, 2 * MUCH, "file", NULL), 0);
+	assert_int_equal(ask_op(&two, "load", fd), 0);
+	assert_int_equal(ask_op(&two, "capture", -1), 0);
+	assert_int_equal(ask_op(&two, "resume", -1), 0);
+	memset(data, 0x33, sizeof data);
+	check(a + MUCH - 1000, data, 1000);
+	assert_int_equal(ask(&two, write, fd, NULL), 0);
+	quit(&two);
+	close(stage);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(moves, setup, teardown),
+		cmocka_unit_test_setup_teardown(peer_gone, setup, teardown),
+		cmocka_unit_test_setup_teardown(stage_outlives, setup, teardown),
 		cmocka_unit_test_setup_teardown(serves, setup, teardown),
 		cmocka_unit_test_setup_teardown(takes_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(stays, setup, teardown),

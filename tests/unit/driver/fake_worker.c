@@ -210,6 +210,12 @@ static void serve(const json_t *request, int fd)
 		write_captured(request, fd);
 	} else if (!strcmp(op, "prepare") && is("badprepare")) {
 		hetckpt_control_refuse(control, request, -ENOMEM, "the device is full");
+	} else if (!strcmp(op, "share") && !is("peer")) {
+		hetckpt_control_refuse(control, request, -ENOTSUP, "devices like this do not share memory");
+	} else if (!strcmp(op, "reach") && is("noreach")) {
+		hetckpt_control_refuse(control, request, -EREMOTEIO, "no way to that device");
+	} else if (!strcmp(op, "share") || !strcmp(op, "reach") || !strcmp(op, "reach_end")) {
+		hetckpt_control_reply(control, request, NULL, NULL, 0);
 	} else if (!strcmp(op, "outline") || !strcmp(op, "prepare")) {
 		hetckpt_control_reply(control, request, NULL, NULL, 0);
 	} else if (!strcmp(op, "load")) {

@@ -176,6 +176,19 @@ case_migrate() {
 	is "via file" file "$(via m file fake:2)"
 	is "no stage there" file "$(via m auto nostage:0)"
 	is "no stage here" file "$(via m stage fake:1)"
+	is "peers that are none" stage "$(via m peer fake:2)"
+	is "to a peer" stage "$(via m auto peer:0)"
+	is "no way to it" stage "$(via m auto noreach:0)"
+	is "to a peer" stage "$(via m auto peer:0)"
+	is "from peer to peer" peer "$(via m auto peer:1)"
+	is "not if it is not asked for" stage "$(via m stage peer:0)"
+	is "state" running "$(fact m state)"
+	# its memory is on the source's device alone: nothing of it is lost when the target fails
+	count=$(fact m number)
+	"$hetckpt" migrate m --to badresume:0 2>"$dir/e"; is "from a peer to badresume" 1 $?
+	is "device" peer:0 "$(fact m device)"
+	is "state" running "$(fact m state)"
+	is "number" $((count + 1)) "$(fact m number)"
 	"$hetckpt" migrate m --to fake:2 --via pigeon 2>"$dir/e"; is "no such way" 2 $?
 	has "no such way" "$dir/e" "via pigeon: not"
 	# a paused session stays paused
