@@ -170,6 +170,7 @@ std::optional<LockstepRegion> findLockstepRegion(const Loop &L, LoopInfo &LI,
     Together = Up->getBlock();
   }
   LockstepRegion R;
+  R.Together = Together;
   SmallPtrSet<BasicBlock *, 8> Seen;
   SmallVector<BasicBlock *, 8> Work{Pre};
   while (!Work.empty()) {
@@ -190,6 +191,29 @@ std::optional<LockstepRegion> findLockstepRegion(const Loop &L, LoopInfo &LI,
         return std::nullopt;
       R.Bypass.push_back({BB, Succ});
     }
+  // Those that do not enter the loop must come to what follows it straight away: a loop
+  // of their own might poll, and then two groups of one scope wait for each other.
+  auto Reach = [&](BasicBlock *From, SmallPtrSetImpl<BasicBlock *> &Out,
+                   function_ref<bool(BasicBlock *)> Visit) {
+    SmallVector<BasicBlock *, 8> Next{From};
+    while (!Next.empty()) {
+      BasicBlock *BB = Next.pop_back_val();
+      if ((Parent && BB == Parent->getHeader()) || Out.count(BB))
+        continue;
+      if (!Visit(BB))
+        return false;
+      Out.insert(BB);
+      append_range(Next, successors(BB));
+    }
+    return true;
+  };
+  SmallPtrSet<BasicBlock *, 16> Behind;
+  Reach(Exit, Behind, [](BasicBlock *) { return true; });
+  for (auto [From, To] : R.Bypass)
+    if (!Reach(To, Behind, [&](BasicBlock *BB) {
+          return LI.getLoopFor(BB) == Parent && !U.synchronises(BB);
+        }))
+      return std::nullopt;
   return R;
 }
 
@@ -311,45 +335,79 @@ Planner::Cost Planner::visit(Loop *L) {
 /// Threads that leave a loop for good may do so one by one only as long as nothing behind
 /// the loop needs all of them. A poll does. So of two loops in a row that threads leave one
 /// by one the first is led in lockstep, or does not poll. A loop that waits must poll, so
-/// there it is the others that do not.
+/// there it is the others that do not. The same goes for loops on two ways of which some
+/// threads take one and some the other.
 static void settle(PollPlan &Plan, Scope S, LoopInfo &LI, DominatorTree &DT,
                    Uniformity &U) {
   auto LatchOf = [&](const LoopPlan &P) {
     return LI.getLoopFor(P.Header)->getLoopLatch();
   };
+  DenseMap<const BasicBlock *, BasicBlock *> Together; // by header, of loops in lockstep
+  auto Lead = [&](LoopPlan &P) {
+    Loop *L = LI.getLoopFor(P.Header);
+    auto R = findLockstepRegion(*L, LI, DT, U);
+    if (!R)
+      return false;
+    Uniformity::Lockstep Led{R->Together, {}, {L->getUniqueExitBlock()}};
+    Led.Inside.insert(R->Blocks.begin(), R->Blocks.end());
+    Led.Inside.insert(L->block_begin(), L->block_end());
+    for (auto [From, To] : R->Bypass)
+      Led.Ways.push_back(To);
+    U.removePoll(L->getLoopLatch());
+    U.addLockstep(P.Header, std::move(Led));
+    Together[P.Header] = R->Together;
+    P.Kind = PollKind::Lockstep;
+    P.UniformTrip = true;
+    return true;
+  };
   auto Drop = [&](unsigned Index) {
     LoopPlan &P = Plan.Loops[Index];
     Plan.Missed.push_back({P.Header, P.Loc,
                            std::string("the threads of the ") + scopeName(S) +
-                               " leave it one by one, and a loop behind it polls"});
+                               " are not together in it when another loop polls"});
     U.removePoll(LatchOf(P));
+    U.removeLockstep(P.Header);
     Plan.Loops.erase(Plan.Loops.begin() + Index);
   };
-  for (const LoopPlan &P : Plan.Loops)
-    U.addPoll(LatchOf(P));
-  for (bool Changed = true; Changed;) {
-    Changed = false;
-    for (unsigned I = 0; I < Plan.Loops.size() && !Changed; ++I) {
-      LoopPlan &P = Plan.Loops[I];
-      Loop *L = LI.getLoopFor(P.Header);
-      if (P.Kind == PollKind::Lockstep || U.isUniformPoint(L->getLoopLatch()))
-        continue;
-      Changed = true;
-      if (P.Kind == PollKind::Strip && findLockstepRegion(*L, LI, DT, U)) {
-        P.Kind = PollKind::Lockstep;
-        P.UniformTrip = true;
-        continue;
-      }
-      unsigned Other = I;
-      if (P.Kind == PollKind::Wait)
-        for (unsigned J = 0; J < Plan.Loops.size() && Other == I; ++J)
-          if (Plan.Loops[J].Kind != PollKind::Wait &&
-              isPotentiallyReachable(L->getHeader(), Plan.Loops[J].Header, nullptr, &DT,
-                                     &LI))
-            Other = J;
-      Plan.WaitsApart |= P.Kind == PollKind::Wait && Other == I;
-      Drop(Other);
+  auto Leads = [&](unsigned A, unsigned B) {
+    return isPotentiallyReachable(Plan.Loops[A].Header, Plan.Loops[B].Header, nullptr,
+                                  &DT, &LI);
+  };
+  for (LoopPlan &P : Plan.Loops)
+    if (P.Kind != PollKind::Lockstep || !Lead(P))
+      U.addPoll(LatchOf(P));
+  for (;;) {
+    SmallVector<unsigned, 8> Apart;
+    for (auto [I, P] : enumerate(Plan.Loops))
+      if (!U.isUniformPoint(Together.count(P.Header) ? Together[P.Header] : LatchOf(P)))
+        Apart.push_back(I);
+    if (Apart.empty())
+      return;
+    // The first of them makes the others what they are.
+    auto First = find_if(Apart, [&](unsigned A) {
+      return none_of(Apart, [&](unsigned B) { return B != A && Leads(B, A); });
+    });
+    if (First != Apart.end())
+      std::swap(*First, Apart.front());
+    if (any_of(Apart, [&](unsigned I) {
+          return Plan.Loops[I].Kind == PollKind::Strip && Lead(Plan.Loops[I]);
+        }))
+      continue;
+    unsigned Out = Apart.front();
+    for (unsigned I : Apart)
+      if (Plan.Loops[Out].Kind == PollKind::Wait)
+        Out = I;
+    if (Plan.Loops[Out].Kind == PollKind::Wait) {
+      unsigned Other = 0;
+      while (Other < Plan.Loops.size() &&
+             (Plan.Loops[Other].Kind == PollKind::Wait || !Leads(Out, Other)))
+        ++Other;
+      if (Other < Plan.Loops.size())
+        Out = Other;
+      else
+        Plan.WaitsApart = true;
     }
+    Drop(Out);
   }
 }
 

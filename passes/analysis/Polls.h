@@ -77,6 +77,7 @@ std::optional<CountedLoop> matchCountedLoop(const llvm::Loop &L);
 /// What lies between the last point before a loop where the scope is together and the
 /// loop.
 struct LockstepRegion {
+  llvm::BasicBlock *Together = nullptr; ///< that point
   llvm::SmallVector<llvm::BasicBlock *, 4> Blocks; ///< with that point and the preheader
   /// Edges that leave it without entering the loop.
   llvm::SmallVector<std::pair<llvm::BasicBlock *, llvm::BasicBlock *>, 4> Bypass;

@@ -205,14 +205,14 @@ void Uniformity::propagate() {
 }
 
 /// True if what can be reached from From runs to the end of the kernel without
-/// any synchronisation, polls to be included, and without coming to Target: threads that go there just
-/// return, sooner or later, and nobody waits for them but by their return.
+/// any synchronisation, polls to be included, and without coming to Target: threads that
+/// go there just return, sooner or later, and nobody waits for them but by their return.
 bool Uniformity::isQuiet(const BasicBlock *From, const BasicBlock *Target) const {
   SmallVector<const BasicBlock *, 8> Work{From};
   DenseSet<const BasicBlock *> Seen;
   while (!Work.empty()) {
     const BasicBlock *BB = Work.pop_back_val();
-    if (BB == Target || AnySync.count(BB) || Polls.count(BB))
+    if (BB == Target || AnySync.count(BB) || isMeeting(BB))
       return false;
     if (!Seen.insert(BB).second)
       continue;
@@ -244,11 +244,17 @@ bool Uniformity::lanesWait(const BasicBlock *T, const BasicBlock *B) const {
 /// True if, after the divergent branch T, a thread can come to B while another
 /// does not: the first would stand at B alone.
 bool Uniformity::blocksTarget(const BasicBlock *T, const BasicBlock *B) const {
+  // Threads in lockstep part where they leave it, not where they parted inside.
+  SmallVector<const BasicBlock *, 8> Ways(successors(T));
+  for (const auto &[Header, L] : Locksteps)
+    if (L.Inside.count(T) && (B == L.Together || !L.Inside.count(B)))
+      Ways.assign(L.Ways.begin(), L.Ways.end());
   // Ways from T to B that pass a synchronisation are none of T's business: all
-  // threads meet there first.
+  // threads meet there first. That goes for polls to be as well, whether they fire or
+  // not: where one stands is a uniform point, or it will not stay.
   bool Reaches = false;
   {
-    SmallVector<const BasicBlock *, 8> Work(succ_begin(T), succ_end(T));
+    SmallVector<const BasicBlock *, 8> Work(Ways);
     DenseSet<const BasicBlock *> Seen;
     while (!Work.empty() && !Reaches) {
       const BasicBlock *BB = Work.pop_back_val();
@@ -256,7 +262,7 @@ bool Uniformity::blocksTarget(const BasicBlock *T, const BasicBlock *B) const {
         continue;
       if (BB == B)
         Reaches = true;
-      else if (!isSync(BB))
+      else if (!isMeeting(BB))
         append_range(Work, successors(BB));
     }
   }
@@ -269,18 +275,18 @@ bool Uniformity::blocksTarget(const BasicBlock *T, const BasicBlock *B) const {
 
   SmallVector<const BasicBlock *, 8> Work;
   DenseSet<const BasicBlock *> Seen;
-  auto Follow = [&](const BasicBlock *From) {
-    for (const BasicBlock *Succ : successors(From))
+  auto Follow = [&](auto &&Succs) {
+    for (const BasicBlock *Succ : Succs)
       if (!isQuiet(Succ, B))
         Work.push_back(Succ);
   };
-  Follow(T);
+  Follow(Ways);
   while (!Work.empty()) {
     const BasicBlock *BB = Work.pop_back_val();
     if (BB == B || !Seen.insert(BB).second)
       continue;
     // A thread that waits here waits for those that stand at B.
-    if (isSync(BB) || Named.count(BB) || (WarpOps.count(BB) && lanesWait(T, B)))
+    if (isMeeting(BB) || Named.count(BB) || (WarpOps.count(BB) && lanesWait(T, B)))
       return true;
     // Another round of a loop that holds both, or what follows the loop: this round
     // missed B. (What leads quietly to the end is not followed.)
@@ -288,7 +294,7 @@ bool Uniformity::blocksTarget(const BasicBlock *T, const BasicBlock *B) const {
       return true;
     if (succ_empty(BB))
       return true;
-    Follow(BB);
+    Follow(successors(BB));
   }
   return false;
 }

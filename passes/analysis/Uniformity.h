@@ -14,7 +14,9 @@
 #pragma once
 
 #include "Kernel.h"
+#include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Analysis/LoopInfo.h"
 #include "llvm/IR/Dominators.h"
 #include <memory>
@@ -38,12 +40,28 @@ public:
   /// that have not returned.
   void addPoll(const llvm::BasicBlock *BB) { Polls.insert(BB); }
   void removePoll(const llvm::BasicBlock *BB) { Polls.erase(BB); }
+  /// A loop that is to be led in lockstep: all threads that come to Together go on with
+  /// each other until they have left Inside, that loop and what lies before it, by Ways.
+  struct Lockstep {
+    const llvm::BasicBlock *Together;
+    llvm::DenseSet<const llvm::BasicBlock *> Inside;
+    llvm::SmallVector<const llvm::BasicBlock *, 4> Ways;
+  };
+  void addLockstep(const llvm::BasicBlock *Header, Lockstep L) {
+    Locksteps[Header] = std::move(L);
+  }
+  void removeLockstep(const llvm::BasicBlock *Header) { Locksteps.erase(Header); }
 
   /// True if BB holds a barrier or warp operation of any kind.
   bool synchronises(const llvm::BasicBlock *BB) const { return AnySync.count(BB); }
 
 private:
   bool isSync(const llvm::BasicBlock *BB) const { return Syncs.count(BB); }
+  /// True if threads of the scope wait at BB for all that have not returned, or will.
+  bool isMeeting(const llvm::BasicBlock *BB) const {
+    return isSync(BB) || Polls.count(BB) ||
+           llvm::any_of(Locksteps, [&](const auto &L) { return L.second.Together == BB; });
+  }
   bool isSource(const llvm::Instruction &I) const;
   void propagate();
   void markBranch(const llvm::BasicBlock *BB);
@@ -59,6 +77,7 @@ private:
   llvm::DenseSet<const llvm::BasicBlock *> WarpOps; ///< that do not synchronise the scope
   llvm::DenseSet<const llvm::BasicBlock *> Named;   ///< counted barriers
   llvm::DenseSet<const llvm::BasicBlock *> Polls;   ///< that are to come
+  llvm::DenseMap<const llvm::BasicBlock *, Lockstep> Locksteps; ///< by header
   llvm::DenseSet<const llvm::BasicBlock *> AnySync; ///< any barrier or warp op
   llvm::DenseSet<const llvm::Value *> Divergent;
   llvm::DenseSet<const llvm::BasicBlock *> DivergentBranches;

@@ -8,6 +8,10 @@
 //   %s = fadd contract %m, %c      -->   %s = call @llvm.fma(%a, %b, %c)
 //
 // also through fsub, fneg and llvm.fmuladd, whether or not %m has other uses.
+//
+// What else -ffast-math allows, the optimiser has made use of by now. The permission goes,
+// or the clean-up of a variant would find a reciprocal or an order of its own; what
+// tells native code to approximate (afn) stays.
 // Gaps: vectors and half precision keep what they are in native code.
 #include "transform/Contract.h"
 #include "llvm/IR/IRBuilder.h"
@@ -84,8 +88,12 @@ void contractModule(Module &M) {
       }
     RecursivelyDeleteTriviallyDeadInstructionsPermissive(Dead);
     for (Instruction &I : instructions(F))
-      if (isa<FPMathOperator>(I))
+      if (isa<FPMathOperator>(I)) {
         I.setHasAllowContract(false);
+        I.setHasAllowReassoc(false);
+        I.setHasAllowReciprocal(false);
+        I.setHasNoSignedZeros(false);
+      }
   }
 }
 

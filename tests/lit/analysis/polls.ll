@@ -215,3 +215,87 @@ loop:
 out:
   ret void
 }
+
+; Two loops on two ways of which some threads take one and some the other: only one of them
+; polls, or the threads of one would wait at its poll for those at the other's.
+; CHECK-LABEL: kernel arms:
+; CHECK: loop at %{{one|two}} depth 1: strip
+; CHECK-NOT: loop at %{{one|two}} depth 1: strip
+; CHECK: missed loop at %{{one|two}}: the threads of the block are not together in it when another loop polls
+define ptx_kernel void @arms(ptr %p, i32 %n) {
+entry:
+  %t = call i32 @llvm.nvvm.read.ptx.sreg.tid.x()
+  call void @llvm.nvvm.barrier.cta.sync.aligned.all(i32 0)
+  %x = load i32, ptr %p
+  %odd = icmp ult i32 %t, %x
+  br i1 %odd, label %one, label %two
+one:
+  %i = phi i32 [ 0, %entry ], [ %j, %one ]
+  store volatile i32 %i, ptr %p
+  %j = add i32 %i, 1
+  %go = icmp ult i32 %j, %n
+  br i1 %go, label %one, label %out
+two:
+  %k = phi i32 [ 0, %entry ], [ %l, %two ]
+  store volatile i32 %k, ptr %p
+  %l = add i32 %k, 3
+  %more = icmp ult i32 %l, %n
+  br i1 %more, label %two, label %out
+out:
+  ret void
+}
+
+; Where one of them waits for another thread, it is the one that polls.
+; CHECK-LABEL: kernel wait_arm: waits{{$}}
+; CHECK-NEXT: loop at %one depth 1: wait
+; CHECK-NOT: depth
+; CHECK: missed loop at %two
+define ptx_kernel void @wait_arm(ptr %p, i32 %n) {
+entry:
+  %t = call i32 @llvm.nvvm.read.ptx.sreg.tid.x()
+  call void @llvm.nvvm.barrier.cta.sync.aligned.all(i32 0)
+  %x = load i32, ptr %p
+  %odd = icmp ult i32 %t, %x
+  br i1 %odd, label %one, label %two
+one:
+  %y = load volatile i32, ptr %p
+  %go = icmp ult i32 %y, %n
+  br i1 %go, label %one, label %out
+two:
+  %k = phi i32 [ 0, %entry ], [ %l, %two ]
+  store volatile i32 %k, ptr %p
+  %l = add i32 %k, 3
+  %more = icmp ult i32 %l, %n
+  br i1 %more, label %two, label %out
+out:
+  ret void
+}
+
+; A loop in lockstep with a guard, another behind it: both poll.
+; CHECK-LABEL: kernel behind:
+; CHECK-DAG: loop at %one depth 1: lockstep
+; CHECK-DAG: loop at %two depth 1: strip
+define ptx_kernel void @behind(ptr %p, i32 %n) {
+entry:
+  %t = call i32 @llvm.nvvm.read.ptx.sreg.tid.x()
+  %w = call i32 @llvm.nvvm.read.ptx.sreg.ntid.x()
+  call void @llvm.nvvm.barrier.cta.sync.aligned.all(i32 0)
+  %some = icmp ult i32 %t, %n
+  br i1 %some, label %one, label %between
+one:
+  %i = phi i32 [ %t, %entry ], [ %j, %one ]
+  store volatile i32 %i, ptr %p
+  %j = add i32 %i, %w
+  %go = icmp ult i32 %j, %n
+  br i1 %go, label %one, label %between
+between:
+  br label %two
+two:
+  %k = phi i32 [ 0, %between ], [ %l, %two ]
+  store volatile i32 %k, ptr %p
+  %l = add i32 %k, 1
+  %more = icmp ult i32 %l, %n
+  br i1 %more, label %two, label %out
+out:
+  ret void
+}

@@ -99,6 +99,15 @@ define float @flags(float %a, float %b) {
   ret float %s
 }
 
+; Nor to compute otherwise than is written, which the clean-up of a variant would use.
+; CHECK-LABEL: @fast(
+; CHECK: fdiv nnan ninf afn float 1.000000e+00, %b
+define float @fast(float %a, float %b) {
+  %r = fdiv fast float 1.0, %b
+  %s = fmul fast float %a, %r
+  ret float %s
+}
+
 ; CHECK-LABEL: @vector(
 ; CHECK: call <2 x float> @llvm.fma.v2f32(
 define <2 x float> @vector(<2 x float> %a, <2 x float> %b, <2 x float> %c) {
