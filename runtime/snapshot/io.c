@@ -18,6 +18,11 @@ static ssize_t system_write(void *ctx, int fd, const void *data, size_t bytes)
 	return write(fd, data, bytes);
 }
 
+static ssize_t system_pwrite(void *ctx, int fd, const void *data, size_t bytes, off_t offset)
+{
+	return pwrite(fd, data, bytes, offset);
+}
+
 static ssize_t system_pread(void *ctx, int fd, void *data, size_t bytes, off_t offset)
 {
 	return pread(fd, data, bytes, offset);
@@ -35,6 +40,7 @@ static int system_rename(void *ctx, int dirfd, const char *from, const char *to)
 
 const struct hetckpt_snap_io hetckpt_snap_io_system = {
 	.write = system_write,
+	.pwrite = system_pwrite,
 	.pread = system_pread,
 	.fsync = system_fsync,
 	.rename = system_rename,
@@ -98,6 +104,28 @@ int hetckpt_snap_write(const struct hetckpt_snap_io *io, int fd, const void *dat
 			;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return rc;
+}
+
+int hetckpt_snap_pwrite(const struct hetckpt_snap_io *io, int fd, const void *data, size_t bytes,
+	uint64_t offset)
+{
+	const char *at = data;
+
+	while (bytes) {
+		size_t step = bytes < CALL_MAX ? bytes : CALL_MAX;
+		ssize_t n = io->pwrite(io->ctx, fd, at, step, (off_t)offset);
+
+		if (n > 0) {
+			at += n;
+			offset += (uint64_t)n;
+			bytes -= (size_t)n;
+		} else if (n == 0) {
+			return -EIO; /* would loop for ever */
+		} else if (errno != EINTR) {
+			return -errno;
+		}
+	}
+	return 0;
 }
 
 int hetckpt_snap_pread(const struct hetckpt_snap_io *io, int fd, void *data, size_t bytes,

@@ -15,6 +15,8 @@
 struct hetckpt_snap_io {
 	void *ctx;
 	ssize_t (*write)(void *ctx, int fd, const void *data, size_t bytes);
+	/* NULL: everything is written in order. */
+	ssize_t (*pwrite)(void *ctx, int fd, const void *data, size_t bytes, off_t offset);
 	ssize_t (*pread)(void *ctx, int fd, void *data, size_t bytes, off_t offset);
 	int (*fsync)(void *ctx, int fd);
 	int (*rename)(void *ctx, int dirfd, const char *from, const char *to);
@@ -25,6 +27,10 @@ extern const struct hetckpt_snap_io hetckpt_snap_io_system;
 /* Writes all of data, however often that takes; waits where fd does not block.
    No SIGPIPE reaches the process. 0 or negative errno. */
 int hetckpt_snap_write(const struct hetckpt_snap_io *io, int fd, const void *data, size_t bytes);
+
+/* Writes all of data at offset. 0 or negative errno. */
+int hetckpt_snap_pwrite(const struct hetckpt_snap_io *io, int fd, const void *data, size_t bytes,
+	uint64_t offset);
 
 /* Reads exactly bytes at offset. 0, negative errno, or -ENODATA if the file
    ends before. */

@@ -5,9 +5,11 @@
  *
  * The pipeline is a ring of slots. Chunk number n of the file passes through slot
  * n mod slots: the caller's thread fills in what to do and queues it, a worker
- * processes it, and then it waits for its turn to be written. Whoever finishes the
- * chunk that is next in order writes it and all finished ones behind it; so there
- * is one writing thread at any time, without one set aside for it.
+ * processes it, and then it waits for its turn to be placed. Whoever finishes the
+ * chunk that is next in order places it and all finished ones behind it; so there
+ * is one placing thread at any time, without one set aside for it. In a file a placed
+ * block is a job of its own: blocks are written side by side, each at its offset, and
+ * a slot is free again when its block is there. To a pipe who places writes.
  */
 #ifndef HETCKPT_SNAPSHOT_WRITER_INTERNAL_H
 #define HETCKPT_SNAPSHOT_WRITER_INTERNAL_H
@@ -37,7 +39,8 @@ struct hetckpt_snap_feed {
 struct hetckpt_snap_slot {
 	struct hetckpt_snap_job job; /* first */
 	struct hetckpt_writer *writer;
-	bool done;             /* processed, waits to be written; under lock */
+	bool done;             /* processed, waits to be placed; under lock */
+	bool filling;          /* placed, its block is being written; under lock */
 
 	/* Set by the caller's thread. */
 	struct hetckpt_snap_feed *feed; /* NULL once it needs the source no longer */
@@ -51,6 +54,10 @@ struct hetckpt_snap_slot {
 	enum hetckpt_chunk_method method;
 	bool shared;           /* a chunk before this one has the same content */
 	size_t stored;
+
+	/* Set by whoever places it. */
+	bool claimed;          /* at is its own to fill */
+	uint64_t at;
 
 	void *raw;             /* buffer of chunk_bytes, or NULL */
 	void *packed;          /* buffer of packed_bytes, or NULL */
@@ -77,10 +84,11 @@ struct hetckpt_writer {
 	struct hetckpt_snap_dedupe *dedupe;          /* NULL: off */
 	uint64_t seed;         /* of the second hash */
 	uint64_t queued;       /* chunks handed to the pool; caller's thread only */
-	uint64_t written;      /* chunks written, under lock */
-	bool writing;          /* some worker writes, under lock */
+	uint64_t written;      /* chunks placed, under lock */
+	uint64_t filling;      /* of these, blocks not yet written, under lock */
+	bool writing;          /* some worker places, under lock */
 
-	/* Used by whoever writes; by the caller's thread when nothing is under way. */
+	/* Used by whoever places; by the caller's thread when nothing is under way. */
 	struct hetckpt_snap_sink sink;
 	struct hetckpt_snap_chunk *chunk;
 	size_t chunk_room;

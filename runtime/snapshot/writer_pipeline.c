@@ -84,7 +84,7 @@ static void process(struct hetckpt_snap_slot *slot, unsigned worker)
 		pack(slot, worker);
 }
 
-/* ---- Writing, in order ---------------------------------------------------- */
+/* ---- Placing and writing ---------------------------------------------------- */
 
 static struct hetckpt_snap_chunk *new_entry(struct hetckpt_writer *writer)
 {
@@ -100,10 +100,16 @@ static struct hetckpt_snap_chunk *new_entry(struct hetckpt_writer *writer)
 	return &writer->chunk[writer->stats.chunks];
 }
 
+static const void *block_of(const struct hetckpt_snap_slot *slot)
+{
+	return slot->method == HETCKPT_CHUNK_ZSTD ? slot->packed : slot->content;
+}
+
+/* Gives the block its place; what is not claimed is written here. */
 static int write_block(struct hetckpt_snap_slot *slot, struct hetckpt_snap_chunk *entry)
 {
 	struct hetckpt_writer *writer = slot->writer;
-	const void *block = slot->method == HETCKPT_CHUNK_ZSTD ? slot->packed : slot->content;
+	const void *block = block_of(slot);
 	int rc;
 
 	*entry = (struct hetckpt_snap_chunk){
@@ -112,7 +118,11 @@ static int write_block(struct hetckpt_snap_slot *slot, struct hetckpt_snap_chunk
 		.method = slot->method,
 		.hash = slot->key.hash,
 	};
-	rc = hetckpt_snap_sink_put(&writer->sink, block, slot->stored);
+	rc = hetckpt_snap_sink_claim(&writer->sink, slot->stored, &slot->at, &slot->claimed);
+	if (!rc && slot->claimed)
+		entry->offset = slot->at;
+	else if (!rc)
+		rc = hetckpt_snap_sink_put(&writer->sink, block, slot->stored);
 	if (rc)
 		return hetckpt_snap_writer_fail(writer, rc, "%s: cannot write at offset %llu: %s",
 			writer->what, (unsigned long long)entry->offset, strerror(-rc));
@@ -172,6 +182,25 @@ static void write_chunk(struct hetckpt_snap_slot *slot)
 		hetckpt_snap_writer_fail(writer, -ECANCELED, "%s: cancelled", writer->what);
 }
 
+/* Writes a block that has its place. */
+static void fill_slot(struct hetckpt_snap_job *job, unsigned worker)
+{
+	struct hetckpt_snap_slot *slot = (struct hetckpt_snap_slot *)job;
+	struct hetckpt_writer *writer = slot->writer;
+	int rc = atomic_load(&writer->failed) ? 0
+		: hetckpt_snap_sink_fill(&writer->sink, slot->at, block_of(slot), slot->stored);
+
+	if (rc)
+		hetckpt_snap_writer_fail(writer, rc, "%s: cannot write at offset %llu: %s", writer->what,
+			(unsigned long long)slot->at, strerror(-rc));
+	pthread_mutex_lock(&writer->lock);
+	release_source(slot);
+	slot->filling = false;
+	writer->filling--;
+	pthread_cond_broadcast(&writer->moved);
+	pthread_mutex_unlock(&writer->lock);
+}
+
 static void run_slot(struct hetckpt_snap_job *job, unsigned worker)
 {
 	struct hetckpt_snap_slot *slot = (struct hetckpt_snap_slot *)job;
@@ -192,9 +221,16 @@ static void run_slot(struct hetckpt_snap_job *job, unsigned worker)
 			pthread_mutex_unlock(&writer->lock);
 			write_chunk(next);
 			pthread_mutex_lock(&writer->lock);
-			release_source(next);
 			next->done = false;
 			writer->written++;
+			if (next->claimed && !atomic_load(&writer->failed)) {
+				next->filling = true;
+				writer->filling++;
+				next->job.run = fill_slot;
+				hetckpt_snap_pool_submit(writer->pool, &next->job);
+			} else {
+				release_source(next);
+			}
 			pthread_cond_broadcast(&writer->moved);
 			next = slot_of(writer, writer->written);
 		}
@@ -211,7 +247,7 @@ static struct hetckpt_snap_slot *next_slot(struct hetckpt_writer *writer, bool n
 	struct hetckpt_snap_slot *slot = slot_of(writer, writer->queued);
 
 	pthread_mutex_lock(&writer->lock);
-	while (writer->queued - writer->written >= writer->slots)
+	while (writer->queued - writer->written >= writer->slots || slot->filling)
 		pthread_cond_wait(&writer->moved, &writer->lock);
 	pthread_mutex_unlock(&writer->lock);
 
@@ -246,6 +282,8 @@ int hetckpt_snap_pipeline_feed(struct hetckpt_writer *writer, struct hetckpt_sna
 		slot->length = left < chunk_bytes ? (size_t)left : chunk_bytes;
 		slot->content = feed->data && !copy ? feed->data + offset : slot->raw;
 		slot->shared = false;
+		slot->claimed = false;
+		slot->job.run = run_slot;
 		slot->method = HETCKPT_CHUNK_RAW;
 		slot->stored = slot->length;
 		slot->feed = NULL;
@@ -272,7 +310,7 @@ int hetckpt_snap_pipeline_feed(struct hetckpt_writer *writer, struct hetckpt_sna
 void hetckpt_snap_pipeline_drain(struct hetckpt_writer *writer)
 {
 	pthread_mutex_lock(&writer->lock);
-	while (writer->written < writer->queued)
+	while (writer->written < writer->queued || writer->filling)
 		pthread_cond_wait(&writer->moved, &writer->lock);
 	pthread_mutex_unlock(&writer->lock);
 }
@@ -289,10 +327,8 @@ int hetckpt_snap_pipeline_start(struct hetckpt_writer *writer)
 	writer->compressor = calloc(writer->threads, sizeof(writer->compressor[0]));
 	if (!writer->slot || !writer->compressor)
 		goto no_memory;
-	for (i = 0; i < writer->slots; i++) {
-		writer->slot[i].job.run = run_slot;
+	for (i = 0; i < writer->slots; i++)
 		writer->slot[i].writer = writer;
-	}
 	if (writer->options.compress == HETCKPT_COMPRESS_ZSTD)
 		for (i = 0; i < writer->threads; i++) {
 			writer->compressor[i] = hetckpt_snap_compressor_create(writer->options.level);

@@ -241,6 +241,37 @@ static ssize_t faulty_write(void *ctx, int fd, const void *data, size_t bytes)
 	return n;
 }
 
+/* By offset: the disk is full from fail_write_at on, whoever comes first. */
+static ssize_t faulty_pwrite(void *ctx, int fd, const void *data, size_t bytes, off_t offset)
+{
+	struct test_faults *f = ctx;
+	bool interrupt;
+	ssize_t n;
+
+	pthread_mutex_lock(&faults_lock);
+	f->writes++;
+	interrupt = interrupted(f);
+	pthread_mutex_unlock(&faults_lock);
+	if (interrupt) {
+		errno = EINTR;
+		return -1;
+	}
+	if (f->write_max && bytes > f->write_max)
+		bytes = f->write_max;
+	if (f->fail_write_at != UINT64_MAX && (uint64_t)offset >= f->fail_write_at) {
+		errno = f->write_errno;
+		return -1;
+	}
+	if (f->fail_write_at != UINT64_MAX && bytes > f->fail_write_at - (uint64_t)offset)
+		bytes = (size_t)(f->fail_write_at - (uint64_t)offset);
+	n = pwrite(fd, data, bytes, offset);
+	pthread_mutex_lock(&faults_lock);
+	if (n > 0)
+		f->written += (uint64_t)n;
+	pthread_mutex_unlock(&faults_lock);
+	return n;
+}
+
 static ssize_t faulty_pread(void *ctx, int fd, void *data, size_t bytes, off_t offset)
 {
 	struct test_faults *f = ctx;
@@ -299,6 +330,7 @@ void test_faults_init(struct test_faults *faults, struct hetckpt_snap_io *io)
 	*io = (struct hetckpt_snap_io){
 		.ctx = faults,
 		.write = faulty_write,
+		.pwrite = faulty_pwrite,
 		.pread = faulty_pread,
 		.fsync = faulty_fsync,
 		.rename = faulty_rename,
