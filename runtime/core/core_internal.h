@@ -145,6 +145,7 @@ struct hetckpt_core {
 	struct hetckpt_host_buffer *hosts;
 	struct hetckpt_stage stage;
 	bool captured;                       /* the stage holds what is still to be written */
+	bool staging;                        /* it is being got ready, without the lock */
 	struct hetckpt_peers peers;
 	bool prepared;                       /* memory and code are there for hetckpt_core_take_over */
 

@@ -97,16 +97,21 @@ int hetckpt_core_stage_prepare(struct hetckpt_core *core, uint64_t bytes, enum h
 	hetckpt_core_enter(core);
 	if (!bytes)
 		bytes = hetckpt_capture_need(core, bulk);
+	core->staging = true;
 	pthread_mutex_unlock(&core->lock);
-	/* Only this thread grows the stage while the core runs, so touching needs no lock. */
+	/* A stress round keeps away from the stage meanwhile; nobody else could use it while the core
+	   runs. So touching, which takes long, needs no lock. */
 	rc = hetckpt_stage_touch(&core->stage, bytes, error);
 	while (!rc && more) {
 		hetckpt_core_enter(core);
 		rc = hetckpt_stage_add(&core->stage, &core->dev, &more, error);
 		pthread_mutex_unlock(&core->lock);
 	}
+	hetckpt_core_enter(core);
+	core->staging = false;
 	report->bytes = core->stage.ready;
 	report->locked = hetckpt_stage_locked(&core->stage);
+	pthread_mutex_unlock(&core->lock);
 	report->seconds = (double)(hetckpt_core_now() - begin) / 1e9;
 	return rc;
 }

@@ -142,7 +142,7 @@ static int own_stage(struct hetckpt_core *core, struct hetckpt_error *error)
 static int save_round(struct hetckpt_core *core, int fd, bool *elsewhere, struct hetckpt_error *error)
 {
 	struct hetckpt_save_options options = {.raw = true, .without_host = true};
-	unsigned way = core->captured ? 0 : core->stress.rounds % 3;
+	unsigned way = core->captured || core->staging ? 0 : core->stress.rounds % 3;
 	struct hetckpt_capture capture;
 	int rc = way ? own_stage(core, error) : 0;
 

@@ -240,6 +240,15 @@ case_checkpoint() {
 		[ $kind = crashsnap ] && { wait "$pid_d"; is "application sees it" 9 $?; exec 8>&-; }
 		rm "$dir/d.in"
 	done
+	# as it was started
+	start d fake:0 --stage none
+	is "--stage none" false "$(staged d -R -o "$dir/d.hck")"
+	finish d 0
+	rm "$dir/d.in"
+	start d fake:0 --stage 8M
+	is "--stage 8M" true "$(staged d -R -o "$dir/d.hck")"
+	finish d 0
+	rm "$dir/d.in" "$dir/d.hck"
 	# without a stage, or with one that turns out too small, the program waits for the file
 	for kind in nostage nocapture; do
 		start d $kind:0
