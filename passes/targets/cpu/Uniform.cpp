@@ -12,7 +12,10 @@
 //   - phis of loops in which threads can get out of step without being seen at different
 //     sites: where a site is on one way only from a branch on a value that is not uniform,
 //     one thread may be there in one iteration and another in the next. (A cut loop keeps
-//     its own threads in step: nobody goes on behind it before all have left it.)
+//     its own threads in step: nobody goes on behind it before all have left it.) The same
+//     goes for a site in an inner loop that threads leave after different numbers of
+//     iterations: who left comes there again by the outer loop, and a warp that did is then
+//     where another one is that did not. Barriers of the whole block do not allow that.
 // Where control flow has cycles with several entries nothing is uniform.
 #include "Cpu.h"
 
@@ -52,6 +55,8 @@ public:
       Stops[B].push_back(Owner);
       if (answersAlike(S.Op))
         Alike.insert(S.Call);
+      if (S.Op != OpCut && !holdsBlock(S))
+        Loose.insert(B);
     }
   }
 
@@ -73,6 +78,13 @@ public:
   }
 
 private:
+  /// True if no thread of the block goes on at S before all have come.
+  static bool holdsBlock(const Site &S) {
+    auto *Threads = dyn_cast_or_null<ConstantInt>(S.operand(S.Mask));
+    return S.Op == HETCKPT_CPU_POLL_BLOCK ||
+           ((answersAlike(S.Op) || S.Op == HETCKPT_CPU_BAR_SYNC) && Threads && Threads->isZero());
+  }
+
   bool source(const Instruction &I) const {
     if (auto *L = dyn_cast<LoadInst>(&I))
       return !L->hasMetadata(LLVMContext::MD_invariant_load);
@@ -107,13 +119,16 @@ private:
     auto *Node = PDT.getNode(&B);
     auto *Up = Node ? Node->getIDom() : nullptr;
     BasicBlock *End = Up ? Up->getBlock() : nullptr;
-    for (Loop *L = LI.getLoopFor(&B); L && !(End && L->contains(End)); L = L->getParentLoop())
+    bool OutOfStep = false;
+    for (Loop *L = LI.getLoopFor(&B); L && !(End && L->contains(End)); L = L->getParentLoop()) {
       leftUnevenly(*L);
+      OutOfStep |= L->getParentLoop() &&
+                   any_of(L->blocks(), [&](BasicBlock *In) { return Loose.contains(In); });
+    }
 
     DenseMap<BasicBlock *, BasicBlock *> Label;
     SmallVector<BasicBlock *, 16> Next;
     SmallPtrSet<BasicBlock *, 8> Joins;
-    bool OutOfStep = false;
     auto Reach = [&](BasicBlock *To, BasicBlock *From) {
       BasicBlock *&L = Label[To];
       if (!L) {
@@ -171,6 +186,7 @@ private:
   SmallPtrSet<const CallBase *, 8> Alike;
   /// Blocks with sites, and for each whose loop's cut it is, or null.
   DenseMap<BasicBlock *, SmallVector<Loop *, 2>> Stops;
+  SmallPtrSet<BasicBlock *, 8> Loose; ///< with sites at which threads of a block may be apart
   SmallPtrSet<const Instruction *, 32> Divergent;
   Divergence Found;
   SmallPtrSet<BasicBlock *, 8> Controlled;

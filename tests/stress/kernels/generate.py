@@ -172,7 +172,7 @@ class Kernel:
             self.vectors.append(v)
         else:
             v = self.name("t")
-            self.emit(f"Thing {v} = {{{self.e32(1)}, (u8){self.e32(1)}, {self.f(True)}, {{{self.e32(1)}, 7u}}}};")
+            self.emit(f"Thing {v} = {{(u32)({self.e32(1)}), (u8){self.e32(1)}, {self.f(True)}, {{(u32)({self.e32(1)}), 7u}}}};")
             self.structs.append(v)
 
     def writable(self, pool):
