@@ -68,9 +68,10 @@ Error linkShared(StringRef Object, SmallVectorImpl<char> &Library) {
   }
   raw_fd_ostream(Out.Fd, true).close();
   raw_fd_ostream(Log.Fd, true).close();
-  // libc and libm are in every process that loads the result.
+  // libc and libm are in every process that loads the result. Names of functions stay, so
+  // that profilers can tell which is running.
   StringRef Args[] = {*Linker,      "-shared",   "--no-undefined-version", "-z",     "now",
-                      "--build-id", "-O1",       "--hash-style=gnu",       "-s",     "-o",
+                      "--build-id", "-O1",       "--hash-style=gnu",       "-S",     "-o",
                       Out.Path,     In.Path};
   std::optional<StringRef> Redirects[] = {StringRef(""), Log.Path.str(), Log.Path.str()};
   std::string Message;

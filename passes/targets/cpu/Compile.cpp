@@ -168,7 +168,8 @@ Error linkSupport(Module &M, std::unique_ptr<Module> Support) {
   SmallVector<GlobalValue *, 8> Keep;
   SmallVector<StringRef, 8> Calls = libcalls(M);
   // For loops that are yet to be made; unused ones go later.
-  for (const char *Name : {"__hetckpt_cpu_alike", "__hetckpt_cpu_find", "__hetckpt_cpu_drive"})
+  for (const char *Name : {"__hetckpt_cpu_alike", "__hetckpt_cpu_fill", "__hetckpt_cpu_find",
+                           "__hetckpt_cpu_drive"})
     M.getOrInsertFunction(Name, Support->getFunction(Name)->getFunctionType());
   for (StringRef Name : Calls)
     M.getOrInsertFunction(Name, Support->getFunction(Name)->getFunctionType());
@@ -215,8 +216,7 @@ bool leaveScalar(Module &M, ArrayRef<Variant> Functions, StringSet<> &Leave) {
       if (Loop)
         for (Instruction &I : instructions(*Loop))
           Vector |= isa<StoreInst>(I) && I.getOperand(0)->getType()->isVectorTy();
-      if (!Vector)
-{
+      if (!Vector) {
         Any = true;
         Leave.insert(Again ? StringRef(F.Name) : StringRef(F.CutLoops[N]));
       }

@@ -58,6 +58,7 @@ struct Variant {
     llvm::Type *Ty;
     uint64_t Offset;                    ///< of its elements in the frames, a thread
     bool Answer;                        ///< not in the frames, but the block's value[]
+    bool Likely;                        ///< the same as a rule, but to be compared
     llvm::SmallVector<uint32_t, 4> At;  ///< sites at which it is needed
   };
   llvm::SmallVector<Uniform, 8> Uniforms;
@@ -146,6 +147,9 @@ bool answersAlike(unsigned Op);
 /// Instructions needed to compute V again from arguments and constants; over Budget if
 /// that is too many or impossible. Those in Entry are at hand everywhere.
 unsigned rematCost(llvm::Value *V, unsigned Budget, const llvm::BasicBlock *Entry);
+/// True if V, which can be computed again, changes from thread to thread of a row by the
+/// same step, or not at all: a loop over threads then needs no instruction for it.
+bool linearInX(llvm::Value *V, unsigned Depth);
 llvm::Value *rematerialise(llvm::Value *V, llvm::IRBuilder<> &B,
                            llvm::DenseMap<llvm::Value *, llvm::Value *> &Done,
                            const llvm::BasicBlock *Entry);
@@ -153,17 +157,22 @@ llvm::Value *rematerialise(llvm::Value *V, llvm::IRBuilder<> &B,
 /// Finds what a value is but for a uniform.
 class BaseFinder {
 public:
-  BaseFinder(const Divergence &D, const llvm::BasicBlock *Entry) : D(D), Entry(Entry) {}
+  /// Likely: also looks past loops that threads may leave at different times, and where
+  /// different ways meet. Then what I differs by is the same in threads that went together.
+  BaseFinder(const Divergence &D, const llvm::BasicBlock *Entry, bool Likely)
+      : D(D), Entry(Entry), Likely(Likely) {}
   /// A value that can be computed again and from which I differs by a uniform; or null.
+  /// For a pointer it may be an integer: bytes from a uniform pointer.
   llvm::Value *find(llvm::Instruction *I);
 
 private:
   bool uniform(llvm::Value *V) const;
-  llvm::Value *look(llvm::Value *V, unsigned Depth);
+  llvm::Value *offsetBase(llvm::GetElementPtrInst &G);
 
   const Divergence &D;
   const llvm::BasicBlock *Entry;
-  llvm::DenseMap<llvm::Value *, llvm::Value *> Known;
+  bool Likely;
+  llvm::DenseMap<llvm::Value *, llvm::Value *> Offsets;
 };
 
 // Split.cpp

@@ -30,6 +30,7 @@
 #include "llvm/IR/Intrinsics.h"
 #include "llvm/IR/NoFolder.h"
 #include "llvm/Transforms/Utils/Cloning.h"
+#include "llvm/Transforms/Utils/LowerAtomic.h"
 #include "llvm/Transforms/Utils/ValueMapper.h"
 #include <cstddef>
 
@@ -375,10 +376,37 @@ void Flattener::addContext(CallInst &Call) {
   Call.eraseFromParent();
 }
 
+/// A block is run by one thread of the machine, from its start to its pause and from its
+/// resumption to its end, and that changes from one thread of the block to another at sites
+/// only. Nobody else reaches shared memory. So what is atomic for the block, warps included,
+/// needs no more than not to be taken apart, and the machine's program order is stronger
+/// than any order that can be asked for. Volatile, so that loops over threads with such an
+/// access are never vectorised, and one that waits for another thread is not thought idle.
+/// Generic pointers keep real atomics, which mix with these: it is one thread.
+void lowerSharedAtomic(Instruction &I) {
+  IRBuilder<> B(&I);
+  Value *P = I.getOperand(0), *Result;
+  auto Load = [&](Type *T, Align A) { return B.CreateAlignedLoad(T, P, A, /*isVolatile=*/true); };
+  if (auto *X = dyn_cast<AtomicCmpXchgInst>(&I)) {
+    Value *Old = Load(X->getCompareOperand()->getType(), X->getAlign());
+    Value *Same = B.CreateICmpEQ(Old, X->getCompareOperand());
+    B.CreateAlignedStore(B.CreateSelect(Same, X->getNewValOperand(), Old), P, X->getAlign(), true);
+    Result = B.CreateInsertValue(PoisonValue::get(X->getType()), Old, 0);
+    Result = B.CreateInsertValue(Result, Same, 1);
+  } else {
+    auto *A = cast<AtomicRMWInst>(&I);
+    Result = Load(A->getType(), A->getAlign());
+    Value *New = buildAtomicRMWValue(A->getOperation(), B, Result, A->getValOperand());
+    B.CreateAlignedStore(New, P, A->getAlign(), true);
+  }
+  I.replaceAllUsesWith(Result);
+  I.eraseFromParent();
+}
+
 Error Flattener::cloneBody(llvm::Function &F) {
   auto *New = cast<llvm::Function>(Map[&F]);
   expandConstants(F);
-  SmallVector<Instruction *, 8> SharedCasts;
+  SmallVector<Instruction *, 8> SharedCasts, SharedAtomics;
   for (Instruction &I : instructions(F)) {
     Type *P = isa<PtrToIntInst>(I)   ? I.getOperand(0)->getType()
               : isa<IntToPtrInst>(I) ? I.getType()
@@ -389,6 +417,9 @@ Error Flattener::cloneBody(llvm::Function &F) {
                                  " converts a vector of shared pointers to integers");
       SharedCasts.push_back(&I);
     }
+    if (isa<AtomicRMWInst>(I) || isa<AtomicCmpXchgInst>(I))
+      if (I.getOperand(0)->getType()->getPointerAddressSpace() == SpaceShared)
+        SharedAtomics.push_back(&I);
     if (auto *Call = dyn_cast<CallBase>(&I)) {
       if (Call->isInlineAsm())
         return fail(ENOTSUP, "function " + F.getName() + " has inline assembly");
@@ -437,6 +468,9 @@ Error Flattener::cloneBody(llvm::Function &F) {
     I->replaceAllUsesWith(R);
     I->eraseFromParent();
   }
+
+  for (Instruction *Old : SharedAtomics)
+    lowerSharedAtomic(*cast<Instruction>(Map[Old]));
 
   for (Instruction &I : make_early_inc_range(instructions(New))) {
     if (isa<AddrSpaceCastInst>(I)) {

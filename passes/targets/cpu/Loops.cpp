@@ -17,6 +17,8 @@
 // not, everything is done again with this loop left as it is (Compile.cpp).
 #include "Cpu.h"
 
+#include "hetckpt/abi.h"
+
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Analysis/AssumptionCache.h"
 #include "llvm/Analysis/LoopInfo.h"
@@ -34,6 +36,7 @@ namespace hetckpt::cpu {
 namespace {
 
 constexpr unsigned MaxBlocks = 12;
+constexpr unsigned MaxResumeLoops = 4;
 constexpr unsigned MaxInstructions = 400;
 constexpr unsigned UnrollLimit = 800; // instructions that O3 unrolls a loop to, and some
 
@@ -108,11 +111,21 @@ SmallVector<std::string, 4> cutLoops(llvm::Function &F, const StringSet<> &Leave
   Kernel.consume_back(".thread");
   if (Leave.contains(Kernel))
     return Names;
-  unsigned Ordinal = 0;
+  SmallVector<std::pair<Loop *, std::string>, 8> Worth;
+  unsigned Ordinal = 0, Deepest = 0;
   for (Loop *L : LI.getLoopsInPreorder()) {
     std::string Name = (F.getName() + "#" + Twine(Ordinal++)).str();
     if (Leave.contains(Name) || !worthCutting(*L, SE))
       continue;
+    Worth.push_back({L, Name});
+    Deepest = std::max(Deepest, L->getLoopDepth());
+  }
+  // In a resume variant most are copies that a thread runs once, on its way into the loops
+  // that they are copies of. Those are deeper, if not all by as much: a loop with polls
+  // has one around it that its unpolled twin has not.
+  if (Kernel.starts_with(HETCKPT_RESUME_PREFIX) && Worth.size() > MaxResumeLoops)
+    erase_if(Worth, [&](auto &W) { return W.first->getLoopDepth() + 1 < Deepest; });
+  for (auto &[L, Name] : Worth) {
     SmallVector<BasicBlock *, 4> Exits;
     L->getUniqueExitBlocks(Exits);
     cut(*L->getHeader(), Names.size(), true);

@@ -42,6 +42,8 @@ namespace hetckpt::cpu {
 namespace {
 
 constexpr unsigned RematLimit = 10; // instructions to compute a value again
+/// The same for what a loop over threads computes with its counter, or once a row.
+constexpr unsigned LinearLimit = 40;
 
 class Splitter {
 public:
@@ -64,6 +66,7 @@ private:
     bool Uniform = false;       ///< reloaded by the caller, once for a range
     WeakTrackingVH Base; ///< only the difference from that is kept; may be a private array,
                          ///< whose place is taken by its address in the frame
+    bool Likely = false; ///< which is a uniform as a rule only
     Instruction *Next = nullptr; ///< what followed its definition
     /// Copies of the base at the definition, before and behind each site of Across.
     Value *BaseAtDef = nullptr;
@@ -73,7 +76,7 @@ private:
     SmallVector<unsigned, 8> Across; ///< sites
   };
 
-  Value *addUniform(Type *T, uint64_t Offset, bool Answer, ArrayRef<uint32_t> At);
+  Value *addUniform(Type *T, uint64_t Offset, bool Answer, bool Likely, ArrayRef<uint32_t> At);
   void cutAtSites();
   void requestAndAnswer();
   void computeLiveness();
@@ -100,8 +103,9 @@ private:
 };
 
 /// A value that the step function will get as an argument.
-Value *Splitter::addUniform(Type *T, uint64_t Offset, bool Answer, ArrayRef<uint32_t> At) {
-  Out.Uniforms.push_back({T, Offset, Answer, SmallVector<uint32_t, 4>(At)});
+Value *Splitter::addUniform(Type *T, uint64_t Offset, bool Answer, bool Likely,
+                            ArrayRef<uint32_t> At) {
+  Out.Uniforms.push_back({T, Offset, Answer, Likely, SmallVector<uint32_t, 4>(At)});
   auto *Stand = new FreezeInst(PoisonValue::get(T), "uniform", Entry->getTerminator()->getIterator());
   Stands.push_back(Stand);
   return Stand;
@@ -155,7 +159,7 @@ void Splitter::requestAndAnswer() {
       if (!answersAlike(S.Op))
         return B.CreateLoad(I32, Element(B, Field));
       // Not the argument itself: that is another value behind the next site.
-      Value *V = addUniform(I32, 0, true, {HETCKPT_CPU_FIRST_SITE + N});
+      Value *V = addUniform(I32, 0, true, false, {HETCKPT_CPU_FIRST_SITE + N});
       return B.Insert(new FreezeInst(V));
     };
     if (T->isIntegerTy(32)) {
@@ -362,15 +366,20 @@ Error Splitter::run() {
   LoopInfo LI(DT);
 
   // Decide first, on the code as it is.
-  BaseFinder Bases(Shape, Entry);
+  BaseFinder Bases(Shape, Entry, false), LikelyBases(Shape, Entry, true);
   for (auto &[I, S] : Spills) {
-    if (rematCost(I, RematLimit, Entry) <= RematLimit)
+    unsigned Limit = linearInX(I, 16) ? LinearLimit : RematLimit;
+    if (rematCost(I, Limit, Entry) <= Limit)
       continue;
     S.Uniform = Shape.Uniform.contains(I);
     if (!S.Uniform)
       S.Base = Bases.find(I);
+    if (!S.Uniform && !S.Base && Out.CutCount) {
+      S.Base = LikelyBases.find(I);
+      S.Likely = S.Base != nullptr;
+    }
     Type *T = I->getType()->isIntegerTy(1) ? Type::getInt8Ty(Ctx) : I->getType();
-    if (S.Base && T->isPointerTy())
+    if (S.Base && T->isPointerTy() && S.Base->getType()->isPointerTy())
       T = Type::getInt64Ty(Ctx);
     S.Slot = Slots.size();
     Slots.push_back({T, DL.getTypeAllocSize(T).getFixedValue(), 0, DL.getABITypeAlign(T)});
@@ -409,12 +418,16 @@ Error Splitter::run() {
     SmallVector<uint32_t, 8> At;
     for (unsigned N : S.Across)
       At.push_back(HETCKPT_CPU_FIRST_SITE + N);
-    S.Loaded = addUniform(Slots[S.Slot].T, Slots[S.Slot].Offset, false, At);
+    S.Loaded = addUniform(Slots[S.Slot].T, Slots[S.Slot].Offset, false, S.Likely, At);
   }
 
   auto Spill = [&](IRBuilder<> &At, Spilled &S, Value *V, Value *B) {
     Slot &L = Slots[S.Slot];
     if (S.Base) {
+      if (L.T->isPointerTy()) {
+        At.CreateAlignedStore(At.CreateGEP(At.getInt8Ty(), V, At.CreateNeg(B)), L.Address, L.A);
+        return;
+      }
       if (V->getType()->isPointerTy()) {
         V = At.CreatePtrToInt(V, L.T);
         B = At.CreatePtrToInt(B, L.T);
@@ -469,7 +482,10 @@ Error Splitter::run() {
         V = S.Loaded ? S.Loaded : At.CreateAlignedLoad(L.T, L.Address, L.A, I->getName());
         if (S.Base) {
           Value *B = S.BaseBehind[K];
-          V = I->getType()->isPointerTy() ? At.CreateGEP(At.getInt8Ty(), B, V) : At.CreateAdd(B, V);
+          if (L.T->isPointerTy())
+            V = At.CreateGEP(At.getInt8Ty(), V, B);
+          else
+            V = I->getType()->isPointerTy() ? At.CreateGEP(At.getInt8Ty(), B, V) : At.CreateAdd(B, V);
         } else if (V->getType() != I->getType())
           V = At.CreateTrunc(V, I->getType());
       } else {

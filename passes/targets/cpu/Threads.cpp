@@ -23,6 +23,7 @@
 
 #include "llvm/IR/Dominators.h"
 #include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/InlineAsm.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/MDBuilder.h"
@@ -62,9 +63,12 @@ void markIndependent(llvm::Function &F, BranchInst &Latch, ArrayRef<BasicBlock *
 /// Loads what is the same in all threads from First on, and lowers *Count to as many as
 /// really agree. The runtime says so for threads that were never apart; others are
 /// compared. Masked: the same for those that are at this cut, which have not been apart.
+/// Each: of what is only likely to be the same, gives the array instead.
 SmallVector<Value *, 8> loadUniforms(IRBuilder<> &B, Value *Block, Value *First, Value **Count,
-                                     ArrayRef<const Variant::Uniform *> Uniforms, uint32_t Masked) {
-  SmallVector<Value *, 8> Values, Arrays;
+                                     ArrayRef<const Variant::Uniform *> Uniforms, uint32_t Masked,
+                                     bool Each) {
+  SmallVector<Value *, 8> Values;
+  SmallVector<std::pair<Value *, uint64_t>, 8> Arrays;
   if (Uniforms.empty())
     return Values;
   LLVMContext &C = B.getContext();
@@ -87,8 +91,12 @@ SmallVector<Value *, 8> loadUniforms(IRBuilder<> &B, Value *Block, Value *First,
     Value *Array = U->Answer ? Answers
                              : B.CreateInBoundsGEP(B.getInt8Ty(), Frames,
                                                    B.CreateNUWMul(Threads, B.getInt64(U->Offset)));
+    if (U->Likely && Each) {
+      Values.push_back(Array);
+      continue;
+    }
     Value *P = B.CreateInBoundsGEP(ArrayType::get(B.getInt8Ty(), Bytes), Array, At);
-    Arrays.push_back(P);
+    Arrays.push_back({P, Bytes});
     Align A = std::min(DL.getABITypeAlign(U->Ty), Align(16));
     Values.push_back(B.CreateAlignedLoad(U->Ty, P, A, "uniform"));
   }
@@ -104,8 +112,8 @@ SmallVector<Value *, 8> loadUniforms(IRBuilder<> &B, Value *Block, Value *First,
   B.SetInsertPoint(Compare);
   FunctionCallee Alike = F.getParent()->getFunction("__hetckpt_cpu_alike");
   Value *N = *Count;
-  for (unsigned I = 0; I < Arrays.size(); I++)
-    N = B.CreateCall(Alike, {Arrays[I], N, B.getInt32(DL.getTypeAllocSize(Uniforms[I]->Ty))});
+  for (auto &[P, Bytes] : Arrays)
+    N = B.CreateCall(Alike, {P, N, B.getInt32(Bytes)});
   B.CreateBr(Ready);
   B.SetInsertPoint(Ready);
   PHINode *Phi = B.CreatePHI(I32, 2, "alike");
@@ -128,12 +136,65 @@ ConstantInt *onlyResult(llvm::Function &Body) {
   return Only;
 }
 
+/// If the threads from First on are together, but differ in something that is likely to be
+/// the same, returns what Other, which does not count on that, makes of them.
+void turnAside(IRBuilder<> &B, Value *Block, Value *First, Value *Count,
+               ArrayRef<const Variant::Uniform *> Uniforms, llvm::Function &Other, uint32_t Site) {
+  if (none_of(Uniforms, [](const Variant::Uniform *U) { return U->Likely; }))
+    return;
+  LLVMContext &C = B.getContext();
+  llvm::Function &F = *B.GetInsertBlock()->getParent();
+  Module &M = *F.getParent();
+  const DataLayout &DL = M.getDataLayout();
+  Type *I32 = B.getInt32Ty(), *I64 = B.getInt64Ty();
+  Value *Frames = loadField(B, Block, offsetof(hetckpt_cpu_block, frames), B.getPtrTy(), "frames");
+  Value *States = loadField(B, Block, offsetof(hetckpt_cpu_block, state), B.getPtrTy(), "states");
+  Value *Together = loadField(B, Block, offsetof(hetckpt_cpu_block, together), I32, "together");
+  Value *Threads = B.CreateZExt(
+      loadField(B, Block, offsetof(hetckpt_cpu_block, threads), I32, "threads"), I64);
+  Value *At = B.CreateZExt(First, I64), *Same = Count;
+  for (const Variant::Uniform *U : Uniforms) {
+    if (!U->Likely)
+      continue;
+    uint64_t Bytes = DL.getTypeAllocSize(U->Ty);
+    Value *Array = B.CreateInBoundsGEP(B.getInt8Ty(), Frames,
+                                       B.CreateNUWMul(Threads, B.getInt64(U->Offset)));
+    Same = B.CreateCall(M.getFunction("__hetckpt_cpu_alike"),
+                        {B.CreateInBoundsGEP(ArrayType::get(B.getInt8Ty(), Bytes), Array, At), Same,
+                         B.getInt32(Bytes)});
+  }
+  auto *Aside = BasicBlock::Create(C, "aside", &F);
+  auto *On = BasicBlock::Create(C, "on", &F);
+  B.CreateCondBr(B.CreateAnd(B.CreateICmpNE(Together, B.getInt32(0)), B.CreateICmpNE(Same, Count)),
+                 Aside, On);
+  B.SetInsertPoint(Aside);
+  B.CreateCall(M.getFunction("__hetckpt_cpu_fill"),
+               {B.CreateInBoundsGEP(I32, States, At), Count, B.getInt32(Site)});
+  B.CreateRet(B.CreateCall(&Other, {Block, First, Count}));
+  B.SetInsertPoint(On);
+}
+
+/// V, of which the optimiser knows no more than that it is from Least to MaxThreads.
+Value *bounded(IRBuilder<> &B, Value *V, uint32_t Least, const Twine &Name) {
+  Type *T = V->getType();
+  auto *Copy = InlineAsm::get(FunctionType::get(T, {T}, false), "", "=r,0", false);
+  CallInst *Call = B.CreateCall(Copy, {V}, Name);
+  Call->addRangeRetAttr(ConstantRange(APInt(32, Least), APInt(32, MaxThreads + 1)));
+  Call->addRetAttr(Attribute::NoUndef);
+  Call->setDoesNotAccessMemory();
+  Call->setDoesNotThrow();
+  return Call;
+}
+
 /// A loop over [first, first + count) around Body, which is i32 (context, uniforms).
 /// HasSites: its result goes to state[tid] and all results are compared, unless they
 /// can only be equal; else anything but 0 ends the loop and is returned. Masked: only
 /// threads whose state[] is this cut are run, and the results of the others count too.
+/// Other: such a loop for the same cut, Site, which is taken if threads that are together differ
+/// in what is likely to be the same; without it each thread loads that for itself.
 llvm::Function *makeLoop(llvm::Function &Body, const Twine &Name, bool HasSites,
-                         ArrayRef<const Variant::Uniform *> Uniforms = {}, uint32_t Masked = 0) {
+                         ArrayRef<const Variant::Uniform *> Uniforms = {}, uint32_t Masked = 0,
+                         llvm::Function *Other = nullptr, uint32_t Site = 0) {
   LLVMContext &C = Body.getContext();
   Module &M = *Body.getParent();
   IRBuilder<> B(C);
@@ -172,22 +233,28 @@ llvm::Function *makeLoop(llvm::Function &Body, const Twine &Name, bool HasSites,
     States = loadField(B, Block, offsetof(hetckpt_cpu_block, state), B.getPtrTy(), "states");
   Value *RangeEnd = B.CreateAdd(F->getArg(1), F->getArg(2), "range.end", true, true);
   auto *Group = BasicBlock::Create(C, "group", F, Row);
-  B.CreateCondBr(B.CreateICmpEQ(F->getArg(2), B.getInt32(0)), Exit, Group);
+  auto *Begun = BasicBlock::Create(C, "begun", F, Group);
+  B.CreateCondBr(B.CreateICmpEQ(F->getArg(2), B.getInt32(0)), Exit, Begun);
+  B.SetInsertPoint(Begun);
+  if (Other)
+    turnAside(B, Block, F->getArg(1), F->getArg(2), Uniforms, *Other, Site);
+  Begun = B.GetInsertBlock();
+  B.CreateBr(Group);
 
   // Threads that agree in all uniforms; without uniforms one group is everything.
   B.SetInsertPoint(Group);
   PHINode *First = B.CreatePHI(I32, 2, "group.first");
-  First->addIncoming(F->getArg(1), Entry);
+  First->addIncoming(F->getArg(1), Begun);
   // All results are equal if their union and intersection are.
   PHINode *AnyG = nullptr, *AllG = nullptr;
   if (Compares) {
     AnyG = B.CreatePHI(I32, 2);
     AllG = B.CreatePHI(I32, 2);
-    AnyG->addIncoming(B.getInt32(0), Entry);
-    AllG->addIncoming(B.getInt32(~0u), Entry);
+    AnyG->addIncoming(B.getInt32(0), Begun);
+    AllG->addIncoming(B.getInt32(~0u), Begun);
   }
   Value *Count = B.CreateSub(RangeEnd, First, "group.count", true, true);
-  SmallVector<Value *, 8> Loaded = loadUniforms(B, Block, First, &Count, Uniforms, Masked);
+  SmallVector<Value *, 8> Loaded = loadUniforms(B, Block, First, &Count, Uniforms, Masked, !Other);
   Value *End = B.CreateAdd(First, Count, "end", true, true);
   Value *Row0 = B.CreateUDiv(First, Nx, "row0");
   Value *X00 = B.CreateURem(First, Nx, "x00");
@@ -195,8 +262,9 @@ llvm::Function *makeLoop(llvm::Function &Body, const Twine &Name, bool HasSites,
   BasicBlock *Head = B.GetInsertBlock();
   B.CreateBr(Row);
 
-  // Bounds are written so that scalar evolution sees how small they are: then no
-  // index of ours needs a check for wrapping in front of a vector loop.
+  // Scalar evolution sees how small the bounds are: then no index of ours needs a check
+  // for wrapping in front of a vector loop. It sees nothing else of them, for it would
+  // compute them again inside the loop.
   B.SetInsertPoint(Row);
   PHINode *R = B.CreatePHI(I32, 2, "r");
   PHINode *Begin = B.CreatePHI(I32, 2, "begin");
@@ -214,22 +282,23 @@ llvm::Function *makeLoop(llvm::Function &Body, const Twine &Name, bool HasSites,
   Y->addIncoming(Y0, Head);
   Z->addIncoming(Z0, Head);
   Type *I64 = B.getInt64Ty();
-  Value *Base = B.CreateBinaryIntrinsic(Intrinsic::umin, B.CreateMul(R, Nx, "", true, true),
-                                        B.getInt32(MaxThreads), nullptr, "base");
-  Value *Stop = B.CreateBinaryIntrinsic(Intrinsic::umin, Nx, B.CreateSub(End, Base, "", true, true));
-  Value *X0 = B.CreateZExt(Begin, I64, "x0"), *X1 = B.CreateZExt(Stop, I64, "x1");
-  Value *Base64 = B.CreateZExt(Base, I64);
+  Value *RowBase = B.CreateMul(R, Nx, "", true, true);
+  Value *Stop = B.CreateBinaryIntrinsic(Intrinsic::umin, Nx, B.CreateSub(End, RowBase, "", true, true));
+  Value *Base64 = B.CreateZExt(bounded(B, RowBase, 0, "base"), I64);
+  Value *X0 = B.CreateZExt(bounded(B, Begin, 0, "x0"), I64);
+  Value *Length = B.CreateZExt(bounded(B, B.CreateSub(Stop, Begin), 1, "length"), I64);
   B.CreateBr(Thread);
 
   B.SetInsertPoint(Thread);
-  PHINode *X64 = B.CreatePHI(I64, 2, "x64");
-  X64->addIncoming(X0, Row);
+  PHINode *K = B.CreatePHI(I64, 2, "k");
+  K->addIncoming(B.getInt64(0), Row);
   if (Compares) {
     AnyT = B.CreatePHI(I32, 2);
     AllT = B.CreatePHI(I32, 2);
     AnyT->addIncoming(AnyR, Row);
     AllT->addIncoming(AllR, Row);
   }
+  Value *X64 = B.CreateAdd(X0, K, "x64", true, true);
   Value *X = B.CreateTrunc(X64, I32, "x", true, true);
   Value *Tid64 = B.CreateAdd(Base64, X64, "tid64", true, true);
   Value *Tid = B.CreateTrunc(Tid64, I32, "tid", true, true);
@@ -245,6 +314,15 @@ llvm::Function *makeLoop(llvm::Function &Body, const Twine &Name, bool HasSites,
     B.CreateCondBr(B.CreateICmpEQ(Before, B.getInt32(Masked)), Called, Next);
     B.SetInsertPoint(Called);
   }
+  if (!Other)
+    for (unsigned I = 0; I < Uniforms.size(); I++)
+      if (const Variant::Uniform &U = *Uniforms[I]; U.Likely) {
+        const DataLayout &DL = M.getDataLayout();
+        Type *Element = ArrayType::get(B.getInt8Ty(), DL.getTypeAllocSize(U.Ty));
+        Args[ContextArgs + I] =
+            B.CreateAlignedLoad(U.Ty, B.CreateInBoundsGEP(Element, Loaded[I], Tid64),
+                                std::min(DL.getABITypeAlign(U.Ty), Align(16)));
+      }
   CallInst *Call = B.CreateCall(&Body, Args);
   if (Compares) {
     B.CreateStore(Call, State);
@@ -266,8 +344,8 @@ llvm::Function *makeLoop(llvm::Function &Body, const Twine &Name, bool HasSites,
   }
 
   B.SetInsertPoint(Next);
-  Value *XN = B.CreateAdd(X64, B.getInt64(1), "x.next", true, true);
-  X64->addIncoming(XN, Next);
+  Value *KN = B.CreateAdd(K, B.getInt64(1), "k.next", true, true);
+  K->addIncoming(KN, Next);
   if (Compares) {
     AnyT->addIncoming(AnyN, Next);
     AllT->addIncoming(AllN, Next);
@@ -276,7 +354,7 @@ llvm::Function *makeLoop(llvm::Function &Body, const Twine &Name, bool HasSites,
     AnyG->addIncoming(AnyN, GroupEnd);
     AllG->addIncoming(AllN, GroupEnd);
   }
-  BranchInst *Latch = B.CreateCondBr(B.CreateICmpULT(XN, X1), Thread, RowEnd);
+  BranchInst *Latch = B.CreateCondBr(B.CreateICmpULT(KN, Length), Thread, RowEnd);
 
   B.SetInsertPoint(RowEnd);
   Value *RN = B.CreateAdd(R, B.getInt32(1), "r.next", true, true);
@@ -392,13 +470,15 @@ void makeRun(Variant &F) {
   for (uint32_t N = HETCKPT_CPU_START; N < FirstCut + F.CutCount; N++) {
     SmallVector<const Variant::Uniform *, 8> Used;
     llvm::Function *Step = specialise(F, N, Used);
-    Loops.push_back(makeLoop(*Step, F.Name + ".loop." + Twine(N), true, Used));
+    llvm::Function *Other = nullptr;
+    if (N >= FirstCut) {
+      Other = makeLoop(*Step, F.Name + ".masked." + Twine(N), true, Used, N);
+      Other->addFnAttr(Attribute::NoInline);
+      Masked.push_back(Other);
+    }
+    Loops.push_back(makeLoop(*Step, F.Name + ".loop." + Twine(N), true, Used, 0, Other, N));
     // One copy each: they are big, and called once a block.
     Loops.back()->addFnAttr(Attribute::NoInline);
-    if (N >= FirstCut) {
-      Masked.push_back(makeLoop(*Step, F.Name + ".masked." + Twine(N), true, Used, N));
-      Masked.back()->addFnAttr(Attribute::NoInline);
-    }
     Step->eraseFromParent();
   }
   llvm::Function *All = makeDispatch(M, F.Name + ".run", Loops, HETCKPT_CPU_START);

@@ -16,6 +16,11 @@
 //     goes for a site in an inner loop that threads leave after different numbers of
 //     iterations: who left comes there again by the outer loop, and a warp that did is then
 //     where another one is that did not. Barriers of the whole block do not allow that.
+//     Loops with a pace are excepted: those that a site of the runtime's is directly in,
+//     so that each iteration passes it exactly once, and that all threads leave in the same
+//     iteration. Threads that were never apart have been answered there equally often, and
+//     entered the loop equally often answered; so wherever they stand together, they are in
+//     the same iteration of it.
 // Where control flow has cycles with several entries nothing is uniform.
 #include "Cpu.h"
 
@@ -53,6 +58,10 @@ public:
           Owner = LI.getLoopFor(*pred_begin(B));
       }
       Stops[B].push_back(Owner);
+      if (S.Op != OpCut)
+        if (Loop *L = LI.getLoopFor(B))
+          if (everyIteration(*L, *B))
+            Paced.insert(L);
       if (answersAlike(S.Op))
         Alike.insert(S.Call);
       if (S.Op != OpCut && !holdsBlock(S))
@@ -110,6 +119,13 @@ private:
     }
   }
 
+  /// B is directly in L, so that it is passed once at most, and before each way back.
+  bool everyIteration(Loop &L, BasicBlock &B) const {
+    SmallVector<BasicBlock *, 4> Latches;
+    L.getLoopLatches(Latches);
+    return all_of(Latches, [&](BasicBlock *Latch) { return DT.dominates(&B, Latch); });
+  }
+
   /// The branch that ends B goes different ways in different threads. Each way carries
   /// the name of its first block along; where two names meet is a join, and gives its
   /// own name on.
@@ -158,15 +174,25 @@ private:
         Reach(S, Label[At]);
     }
     if (OutOfStep)
-      for (Loop *L = LI.getLoopFor(&B); L; L = L->getParentLoop())
-        for (PHINode &P : L->getHeader()->phis()) {
-          Found.Uneven.insert(&P);
-          mark(&P);
-        }
+      for (Loop *L = LI.getLoopFor(&B); L; L = L->getParentLoop()) {
+        if (Paced.contains(L))
+          Spared.insert(L);
+        else
+          outOfStep(*L);
+      }
+  }
+
+  void outOfStep(Loop &L) {
+    for (PHINode &P : L.getHeader()->phis()) {
+      Found.Uneven.insert(&P);
+      mark(&P);
+    }
   }
 
   /// The phis behind a loop in closed form stand for what is used there.
   void leftUnevenly(Loop &L) {
+    if (Paced.erase(&L) && Spared.contains(&L))
+      outOfStep(L);
     for (BasicBlock *B : L.blocks())
       for (Instruction &I : *B)
         for (User *U : I.users()) {
@@ -187,6 +213,8 @@ private:
   /// Blocks with sites, and for each whose loop's cut it is, or null.
   DenseMap<BasicBlock *, SmallVector<Loop *, 2>> Stops;
   SmallPtrSet<BasicBlock *, 8> Loose; ///< with sites at which threads of a block may be apart
+  SmallPtrSet<const Loop *, 4> Paced;  ///< see above
+  SmallPtrSet<const Loop *, 4> Spared; ///< of them, with phis that would else be uneven
   SmallPtrSet<const Instruction *, 32> Divergent;
   Divergence Found;
   SmallPtrSet<BasicBlock *, 8> Controlled;

@@ -43,6 +43,27 @@ void __hetckpt_cpu_assertfail(struct hetckpt_cpu_block *b, uint32_t tid, const c
 
 /* ---- For the loop over threads (Threads.cpp) ------------------------------ */
 
+/* In steps without a way out, for vectors. */
+#define ALIKE(name, type)                                                    \
+	static uint32_t name(const type *word, uint32_t n)                   \
+	{                                                                    \
+		uint32_t i = 0;                                              \
+                                                                             \
+		for (; n - i >= 32; i += 32) {                               \
+			type differ = 0;                                     \
+                                                                             \
+			for (uint32_t k = 0; k < 32; k++)                    \
+				differ |= word[i + k] ^ word[0];             \
+			if (differ)                                          \
+				break;                                       \
+		}                                                            \
+		while (i < n && word[i] == word[0])                          \
+			i++;                                                 \
+		return i;                                                    \
+	}
+ALIKE(alike_4, uint32_t)
+ALIKE(alike_8, uint64_t)
+
 /* How many of the n elements of bytes bytes at p, from the first on, equal the first. */
 uint32_t __hetckpt_cpu_alike(const void *p, uint32_t n, uint32_t bytes);
 uint32_t __hetckpt_cpu_alike(const void *p, uint32_t n, uint32_t bytes)
@@ -50,25 +71,23 @@ uint32_t __hetckpt_cpu_alike(const void *p, uint32_t n, uint32_t bytes)
 	const unsigned char *at = p;
 	uint32_t i;
 
-	if (bytes == 4) {
-		const uint32_t *word = p;
-
-		for (i = 1; i < n && word[i] == word[0]; i++)
-			;
-		return i;
-	}
-	if (bytes == 8) {
-		const uint64_t *word = p;
-
-		for (i = 1; i < n && word[i] == word[0]; i++)
-			;
-		return i;
-	}
+	if (bytes == 4)
+		return alike_4(p, n);
+	if (bytes == 8)
+		return alike_8(p, n);
 	for (i = 1; i < n; i++)
 		for (uint32_t k = 0; k < bytes; k++)
 			if (at[i * bytes + k] != at[k])
 				return i;
 	return n;
+}
+
+/* Sets n words to value. */
+void __hetckpt_cpu_fill(uint32_t *word, uint32_t n, uint32_t value);
+void __hetckpt_cpu_fill(uint32_t *word, uint32_t n, uint32_t value)
+{
+	for (uint32_t i = 0; i < n; i++)
+		word[i] = value;
 }
 
 /* Index of the first of n words that is value; n if there is none. */

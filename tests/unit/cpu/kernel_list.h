@@ -33,6 +33,8 @@ static const struct harness_kernel kernels[] = {
 	{.name = "uneven_loops", .params = "ppii"},
 	{.name = "loops_and_barriers", .params = "ppii"},
 	{.name = "leaving_loops", .params = "pi"},
+	{.name = "paced_loops", .params = "ppi"},
+	{.name = "strips", .params = "ppi"},
 };
 
 static const char variables[] =

@@ -405,6 +405,40 @@ KERNEL loops_and_barriers(const u32 *in, u32 *out, int n, int rounds) {
   out[i] = v;
 }
 
+// Every iteration passes a barrier, so that its counter is the same in all threads; some
+// skip the inner loop, or pass a barrier more often. What is read and written changes
+// places from one iteration to the next.
+KERNEL paced_loops(u32 *buffer, u32 *out, int rounds) {
+  u32 t = tid_x(), n = ntid_x(), v = t;
+  u32 *first = buffer + (global_tid() - t) * 6, *second = first + 3 * n;
+  for (int k = 0; k < rounds; k++) {
+    u32 *from = k & 1 ? second : first, *to = k & 1 ? first : second;
+    if (t % 3 != (u32)k % 3)
+      for (u32 j = t; j < 3 * n - (t & 1); j += n)
+        to[j] = from[(j + k) % (3 * n)] * 5 + k;
+    if (t >= 32)
+      v += barrier_red_popc(1, n - 32, v & 1);
+    barrier(0, 0);
+    v = v * 3 + to[(t * 7 + k) % (3 * n)];
+    barrier(0, 0);
+  }
+  out[global_tid()] = v;
+}
+
+// A loop in strips, as a poll makes them, but not of the same length in all threads: where
+// they are at the inner loop together, they are in different places.
+KERNEL strips(const u32 *in, u32 *out, int n) {
+  u32 t = global_tid(), i = t, v = t, stride = ntid_x() * nctaid_x();
+  while (i < (u32)n) {
+    u32 end = i + (t % 16 == 3 ? 2 : 5) * stride;
+    end = end < (u32)n ? end : n;
+    for (; i < end; i += stride)
+      v = v * 31 + in[i];
+    v ^= i;
+  }
+  out[t] = v;
+}
+
 // A loop that ends with a trap or an exit in some threads.
 KERNEL leaving_loops(u32 *out, int rounds) {
   u32 i = global_tid(), v = i;

@@ -584,6 +584,63 @@ static void test_loops_and_barriers(void **state)
 	}
 }
 
+static void test_paced_loops(void **state)
+{
+	enum { N = 96, ROUNDS = 7 };
+	struct { uint32_t *buffer, *out; int rounds; } p = {harness_alloc(&h, 4 * 12 * N), harness_alloc(&h, 8 * N), ROUNDS};
+	uint32_t buffer[2][2][3 * N];
+	uint64_t seed = 23;
+
+	(void)state;
+	for (uint32_t i = 0; i < 12 * N; i++)
+		p.buffer[i] = harness_random(&seed);
+	memcpy(buffer, p.buffer, sizeof buffer);
+	run("paced_loops", 2, N, &p, sizeof p);
+	for (uint32_t b = 0; b < 2; b++) {
+		uint32_t v[N];
+
+		for (uint32_t t = 0; t < N; t++)
+			v[t] = t;
+		for (uint32_t k = 0; k < ROUNDS; k++) {
+			const uint32_t *from = buffer[b][k & 1];
+			uint32_t *to = buffer[b][~k & 1], odd = 0;
+
+			for (uint32_t t = 0; t < N; t++) {
+				for (uint32_t j = t; t % 3 != k % 3 && j < 3 * N - (t & 1); j += N)
+					to[j] = from[(j + k) % (3 * N)] * 5 + k;
+				odd += t >= 32 && v[t] & 1;
+			}
+			for (uint32_t t = 0; t < N; t++)
+				v[t] = (v[t] + (t >= 32 ? odd : 0)) * 3 + to[(t * 7 + k) % (3 * N)];
+		}
+		assert_memory_equal(p.out + b * N, v, sizeof v);
+	}
+	assert_memory_equal(p.buffer, buffer, sizeof buffer);
+}
+
+static void test_strips(void **state)
+{
+	enum { N = 5000, T = 192 };
+	struct { uint32_t *in, *out; int n; } p = {harness_alloc(&h, 4 * N), harness_alloc(&h, 4 * T), N};
+	uint64_t seed = 24;
+
+	(void)state;
+	for (int i = 0; i < N; i++)
+		p.in[i] = harness_random(&seed);
+	run("strips", 2, T / 2, &p, sizeof p);
+	for (uint32_t t = 0; t < T; t++) {
+		uint32_t v = t;
+
+		for (uint32_t i = t; i < N; v ^= i) {
+			uint32_t end = i + (t % 16 == 3 ? 2 : 5) * T;
+
+			for (end = end < N ? end : N; i < end; i += T)
+				v = v * 31 + p.in[i];
+		}
+		assert_int_equal(p.out[t], v);
+	}
+}
+
 static void test_leaving_loops(void **state)
 {
 	struct { uint32_t *out; int rounds; } p = {harness_alloc(&h, 4 * 512), 40};
@@ -660,6 +717,7 @@ int main(void)
 		cmocka_unit_test(test_calls),
 		cmocka_unit_test(test_out_of_step),   cmocka_unit_test(test_uneven_loops),
 		cmocka_unit_test(test_loops_and_barriers), cmocka_unit_test(test_leaving_loops),
+		cmocka_unit_test(test_paced_loops),   cmocka_unit_test(test_strips),
 		cmocka_unit_test(test_pipeline),      cmocka_unit_test(test_reduce),
 		cmocka_unit_test(test_warp_kinds),    cmocka_unit_test(test_grid_barrier),
 		cmocka_unit_test(test_lock),          cmocka_unit_test(test_classify),
