@@ -307,6 +307,9 @@ static void note_time(struct hetckpt_core *core, struct hetckpt_flight *launch,
 	launch->last_when = when;
 	if (!launch->whole || !begin || when <= begin)
 		return;
+	if (!launch->began)
+		launch->began = begin;
+	launch->issued++;
 	hetckpt_history_note(&launch->function->history, launch->threads, part->count,
 	                     launch->resident, (double)(when - begin));
 	if (launch->slice)

@@ -616,7 +616,9 @@ int hetckpt_core_submit(struct hetckpt_core *core, const struct hetckpt_msg *msg
 		if (rc) {
 			a.data = NULL;
 			a.bytes = 0;
-			hetckpt_log(HETCKPT_LOG_INFO, "%s", a.error.text);
+			/* The application sees a number; why its code does not run here, nobody would know. */
+			hetckpt_log(msg->type == HETCKPT_MSG_MODULE_LOAD ? HETCKPT_LOG_WARN : HETCKPT_LOG_INFO, "%s",
+			            a.error.text);
 			if (msg->type == HETCKPT_MSG_COPY) {
 				const struct hetckpt_msg_copy *copy = (const void *)(msg + 1);
 

@@ -138,12 +138,20 @@ int hetckpt_core_variant_text(struct hetckpt_core *core, const char *text,
 		core->variant = HETCKPT_CORE_ORIGINAL;
 	else if (!strcmp(text, "run"))
 		core->variant = HETCKPT_CORE_RUN;
+	else if (!strcmp(text, "turns"))
+		core->variant = HETCKPT_CORE_TURNS;
 	else if (!strcmp(text, "auto"))
 		core->variant = HETCKPT_CORE_AUTO;
 	else
 		return hetckpt_error_set(error, -EINVAL, 0,
-			"HETCKPT_VARIANT=%.100s: there are original, run and auto", text);
+			"HETCKPT_VARIANT=%.100s: there are original, run, turns and auto", text);
 	return 0;
+}
+
+int hetckpt_core_times(struct hetckpt_core *core, const char *path, struct hetckpt_error *error)
+{
+	return hetckpt_times_start(&core->times, path)
+		? hetckpt_error_set(error, -ENOMEM, 0, "out of host memory") : 0;
 }
 
 int hetckpt_core_create(const struct hetckpt_backend *backend, unsigned index, unsigned arena_index,
@@ -202,6 +210,7 @@ void hetckpt_core_destroy(struct hetckpt_core *core)
 	hetckpt_core_close_state(core);
 	hetckpt_dev_close(&core->dev);
 	hetckpt_coverage_free(&core->coverage);
+	hetckpt_times_free(&core->times);
 	pthread_mutex_unlock(&core->lock);
 	pthread_cond_destroy(&core->bell);
 	pthread_mutex_destroy(&core->bell_lock);

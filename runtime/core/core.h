@@ -238,15 +238,20 @@ json_t *hetckpt_core_status(struct hetckpt_core *core, bool detail);
 enum hetckpt_core_variant {
 	HETCKPT_CORE_AUTO = 0, /* by policy.c */
 	HETCKPT_CORE_ORIGINAL, /* kernels as they are in the source, which cannot pause inside */
-	HETCKPT_CORE_RUN       /* kernels that can pause run so, however short they are */
+	HETCKPT_CORE_RUN,      /* kernels that can pause run so, however short they are */
+	HETCKPT_CORE_TURNS     /* the two in turn, launch by launch of each kernel */
 };
 
 /*
- * Fixes which variant launches use from now on; text is "original", "run" or "auto". To be
+ * Fixes which variant launches use from now on; text is "original", "run", "turns" or "auto". To be
  * called before the first launch. -EINVAL: another text.
  */
 int hetckpt_core_variant_text(struct hetckpt_core *core, const char *text,
                               struct hetckpt_error *error);
+
+/* Keeps the time on the device of each launch from now on, for the file path (times.h); to
+   be called before the first launch. NULL or "": does not. */
+int hetckpt_core_times(struct hetckpt_core *core, const char *path, struct hetckpt_error *error);
 
 /* ---- Stress ------------------------------------------------------------ */
 
@@ -262,7 +267,8 @@ int hetckpt_core_stress(struct hetckpt_core *core, const char *mode, uint64_t se
 int hetckpt_core_stress_text(struct hetckpt_core *core, const char *text,
                              struct hetckpt_error *error);
 
-/* Appends the safepoint coverage to the file named by HETCKPT_COVERAGE, if any. */
-void hetckpt_core_coverage_write(struct hetckpt_core *core);
+/* Appends the safepoint coverage to the file named by HETCKPT_COVERAGE, and the times of
+   launches to that of hetckpt_core_times, if any. */
+void hetckpt_core_tables_write(struct hetckpt_core *core);
 
 #endif

@@ -19,6 +19,7 @@
 #include "modules.h"
 #include "peer.h"
 #include "stage.h"
+#include "times.h"
 
 /* cudaError_t values that the core itself gives. */
 enum {
@@ -180,6 +181,7 @@ struct hetckpt_core {
 
 	struct hetckpt_stress stress;
 	struct hetckpt_coverage coverage;
+	struct hetckpt_times times;
 	enum hetckpt_core_variant variant;
 };
 

@@ -31,6 +31,10 @@ static void note_time(struct hetckpt_core *core, struct hetckpt_command *command
 	if (!command->function || !command->start ||
 	    core->dev.ops->marker_query(command->start, &begin, &ignored) || when <= begin)
 		return;
+	if (core->times.path)
+		hetckpt_times_note(&core->times, &(struct hetckpt_times_line){
+			.kernel = command->function->map->signature, .how = "original", .ns = when - begin,
+			.blocks = command->blocks, .threads = command->threads, .parts = 1});
 	hetckpt_history_note(&command->function->history, command->threads, command->blocks,
 	                     command->resident, (double)(when - begin));
 }
@@ -70,6 +74,13 @@ static bool collect_stream(struct hetckpt_core *core, struct hetckpt_stream *str
 			if (!hetckpt_launch_finished(command->flight))
 				break;
 			moved = true;
+			if (core->times.path && command->flight->whole && command->flight->began)
+				hetckpt_times_note(&core->times, &(struct hetckpt_times_line){
+					.kernel = command->flight->function->map->signature,
+					.how = command->flight->issued > 1 ? "slices" : "run",
+					.ns = command->flight->last_when - command->flight->began,
+					.blocks = command->flight->total, .threads = command->flight->threads,
+					.parts = command->flight->issued});
 			hetckpt_command_finish(core, command, command->cuda, command->text);
 			continue;
 		}
@@ -206,7 +217,7 @@ static int issue_launch(struct hetckpt_core *core, struct hetckpt_stream *stream
 	command->threads = msg->block[0] * msg->block[1] * msg->block[2];
 	command->blocks = hetckpt_grid_blocks(msg->grid);
 	command->resident = resident;
-	if (hetckpt_history_wants(&function->history, command->threads)) {
+	if (hetckpt_history_wants(&function->history, command->threads) || core->times.path) {
 		rc = core->dev.ops->record(stream->queue, &command->start, error);
 		if (rc)
 			return rc;

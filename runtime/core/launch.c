@@ -178,6 +178,7 @@ int hetckpt_launch_prepare(struct hetckpt_core *core, struct hetckpt_stream *str
 	struct hetckpt_function *function = hetckpt_function_find(&core->modules, msg->function);
 	struct hetckpt_launch_facts facts = {0};
 	struct hetckpt_launch_choice choice;
+	enum hetckpt_core_variant variant;
 	struct hetckpt_flight *launch;
 	struct hetckpt_fit fit;
 	uint32_t threads;
@@ -201,8 +202,11 @@ int hetckpt_launch_prepare(struct hetckpt_core *core, struct hetckpt_stream *str
 	facts.waits = function->map->waits;
 	facts.cooperative = (msg->flags & HETCKPT_LAUNCH_COOPERATIVE) != 0;
 	facts.blocks = hetckpt_grid_blocks(msg->grid);
-	facts.stress = core->stress.mode != HETCKPT_STRESS_OFF || core->variant == HETCKPT_CORE_RUN;
-	facts.original = core->variant == HETCKPT_CORE_ORIGINAL;
+	variant = core->variant;
+	if (variant == HETCKPT_CORE_TURNS)
+		variant = function->turn++ & 1 ? HETCKPT_CORE_RUN : HETCKPT_CORE_ORIGINAL;
+	facts.stress = core->stress.mode != HETCKPT_STRESS_OFF || variant == HETCKPT_CORE_RUN;
+	facts.original = variant == HETCKPT_CORE_ORIGINAL;
 	if (facts.cooperative && facts.blocks > fit.original)
 		return hetckpt_error_set(error, -EINVAL, CUDA_COOPERATIVE_TOO_LARGE,
 			"cooperative launch of %.200s: %" PRIu64 " blocks, the device holds %u at once",

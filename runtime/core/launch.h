@@ -45,6 +45,8 @@ struct hetckpt_flight {
 	bool disturbed;                    /* some part may have seen the flag */
 	uint64_t slice;                    /* 0: all at once */
 	uint64_t last_when;                /* device time when the last part ended, 0: none */
+	uint64_t began;                    /* device time when the first part began, 0: not known */
+	uint32_t issued;                   /* parts so far, of an undisturbed launch */
 	bool whole;                        /* nothing has disturbed it so far: worth timing */
 };
 

@@ -366,7 +366,8 @@ static int build_manifest(struct save *save)
 		"device", "backend", core->backend->name, "index", (json_int_t)core->device_index,
 		"name", core->dev.facts.name, "arena", (json_int_t)core->arena_index,
 		"taken_seq", (json_int_t)core->submitted,
-		"time_ns", (json_int_t)(now + core->time_offset));
+		/* An outline has no time: the offset alone may be negative. */
+		"time_ns", (json_int_t)(save->outline ? 0 : now + core->time_offset));
 	if (!manifest)
 		return no_memory(save);
 	save->capture->manifest = manifest;

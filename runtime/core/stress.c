@@ -228,9 +228,10 @@ unsigned hetckpt_stress_sleep(struct hetckpt_core *core)
 	return (unsigned)((core->stress.next_ns - now) / 1000 + 1);
 }
 
-void hetckpt_core_coverage_write(struct hetckpt_core *core)
+void hetckpt_core_tables_write(struct hetckpt_core *core)
 {
 	hetckpt_core_enter(core);
 	hetckpt_coverage_append(&core->coverage);
+	hetckpt_times_append(&core->times);
 	pthread_mutex_unlock(&core->lock);
 }

@@ -63,7 +63,7 @@ void worker_host(struct worker *worker, struct hetckpt_core_host *host);
 /* All steal facts and take no descriptors. */
 void worker_reply(struct worker *worker, const json_t *request, json_t *facts);
 void worker_refuse(struct worker *worker, const json_t *request, const struct hetckpt_error *error);
-void worker_event(struct worker *worker, json_t *event);
+int worker_event(struct worker *worker, json_t *event);
 void worker_busy_begin(struct worker *worker, json_t *request, const char *what);
 void worker_busy_end(struct worker *worker);
 int worker_progress(void *worker, uint64_t done, uint64_t total);

@@ -116,10 +116,10 @@ static int list_devices(bool json)
 
 static int fail(struct worker *worker, const struct hetckpt_error *error)
 {
-	hetckpt_log(HETCKPT_LOG_ERROR, "%s", error->text);
-	if (worker->control >= 0)
-		worker_event(worker, json_pack("{s:s, s:s, s:i}", "event", "fault", "error", error->text,
-		                               "code", error->code));
+	/* The supervisor tells people, in one line of its own. */
+	if (worker_event(worker, json_pack("{s:s, s:s, s:i}", "event", "fault", "error", error->text,
+	                                   "code", error->code)))
+		hetckpt_log(HETCKPT_LOG_ERROR, "%s", error->text);
 	return 1;
 }
 
@@ -148,6 +148,8 @@ static int serve(struct worker *worker, const char *device, int session_fd)
 	}
 	if (!rc && variant && *variant)
 		rc = hetckpt_core_variant_text(worker->core, variant, &error);
+	if (!rc)
+		rc = hetckpt_core_times(worker->core, getenv("HETCKPT_TIMES"), &error);
 	if (!rc && stress && *stress)
 		rc = hetckpt_core_stress_text(worker->core, stress, &error);
 	/* A worker that will load a snapshot takes commands only from where that ends. */
@@ -169,11 +171,11 @@ static void end(struct worker *worker)
 	struct hetckpt_pause_report report;
 	struct hetckpt_error error;
 
-	/* The coverage table is written when the core goes; that needs a device at rest. The
+	/* The tables are written at the end; that needs a device at rest. The
 	   ring thread goes on, so nothing of the core may be taken away: leave that to the
 	   end of the process. */
 	hetckpt_core_pause(worker->core, 1000, &report, &error);
-	hetckpt_core_coverage_write(worker->core);
+	hetckpt_core_tables_write(worker->core);
 }
 
 static int usage(void)

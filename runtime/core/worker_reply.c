@@ -76,18 +76,19 @@ void worker_host(struct worker *worker, struct hetckpt_core_host *host)
 
 /* ---- To the supervisor ------------------------------------------------- */
 
-void worker_event(struct worker *worker, json_t *event)
+int worker_event(struct worker *worker, json_t *event)
 {
 	int rc;
 
 	if (!event)
-		return;
+		return -ENOMEM;
 	pthread_mutex_lock(&worker->send_lock);
 	rc = hetckpt_control_send(worker->control, event, NULL, 0, SEND_MS);
 	pthread_mutex_unlock(&worker->send_lock);
 	if (rc && rc != -EPIPE)
 		hetckpt_log(HETCKPT_LOG_WARN, "cannot send to the supervisor: %s", strerror(-rc));
 	json_decref(event);
+	return rc;
 }
 
 void worker_reply(struct worker *worker, const json_t *request, json_t *facts)

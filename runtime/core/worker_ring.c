@@ -68,12 +68,14 @@ static void broken(struct worker *worker, const struct hetckpt_error *error)
 
 int worker_drain(struct worker *worker, struct hetckpt_error *error)
 {
-	int rc;
+	uint64_t sent;
+	int rc = -EAGAIN;
 
 	pthread_mutex_lock(&worker->ring_lock);
-	do
-		rc = take(worker, error);
-	while (!rc);
+	/* What is there now: an application that always has more to send would never let this end. */
+	sent = atomic_load(&worker->session.control->tail);
+	while ((int64_t)(sent - worker->ring.position) > 0 && !(rc = take(worker, error)))
+		rc = -EAGAIN;
 	pthread_mutex_unlock(&worker->ring_lock);
 	if (rc == -EPROTO)
 		broken(worker, error);

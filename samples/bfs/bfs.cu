@@ -173,7 +173,7 @@ int main(int argc, char **argv)
 		CHECK(cudaDeviceSynchronize());
 		s.end();
 		std::vector<uint32_t> got = out.download();
-		for (uint32_t i = 0; i < walkers && pass; i += walkers < 256 ? 1 : walkers / 256) {
+		for (uint32_t i = 0; i < walkers && pass && !s.unchecked; i += walkers < 256 ? 1 : walkers / 256) {
 			pass = got[i] == walk_host(i, hops, n);
 			if (!pass)
 				std::fprintf(stderr, "walker %u differs from the reference\n", i);
@@ -208,8 +208,10 @@ int main(int argc, char **argv)
 	std::vector<int> got_level(n);
 	for (uint32_t i = 0; i < n; i++)
 		got_level[i] = got[i].level;
-	bfs_host(n, level);
-	pass = sample::same("level", got_level, level) && pass;
+	if (!s.unchecked) {
+		bfs_host(n, level);
+		pass = sample::same("level", got_level, level) && pass;
+	}
 	s.result(got_level);
 	return s.finish(pass);
 }

@@ -89,7 +89,9 @@ int main(int argc, char **argv)
 
 	std::vector<float> got(count);
 	CHECK(cudaMemcpy(got.data(), from, count * sizeof(float), cudaMemcpyDeviceToHost));
-	host();
 	s.result(got);
+	if (s.unchecked)
+		return s.finish(true);
+	host();
 	return s.finish(sample::same("volume", got, volume));
 }

@@ -100,7 +100,9 @@ int main(int argc, char **argv)
 	s.end();
 
 	std::vector<unsigned int> got = bins.download();
-	host();
 	s.result(got);
+	if (s.unchecked)
+		return s.finish(true);
+	host();
 	return s.finish(sample::same("bins", got, want));
 }

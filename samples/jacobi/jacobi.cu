@@ -112,7 +112,9 @@ int main(int argc, char **argv)
 
 	std::vector<float> got(n * n);
 	CHECK(cudaMemcpy(got.data(), from, got.size() * sizeof(float), cudaMemcpyDeviceToHost));
-	host();
 	s.result(got);
+	if (s.unchecked)
+		return s.finish(true);
+	host();
 	return s.finish(sample::same("plate", got, plate));
 }

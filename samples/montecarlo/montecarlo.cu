@@ -61,7 +61,7 @@ int main(int argc, char **argv)
 
 	for (unsigned int x : got)
 		sum += x;
-	for (size_t i = 0; i < n && pass; i += n < 64 ? 1 : n / 64) {
+	for (size_t i = 0; i < n && pass && !s.unchecked; i += n < 64 ? 1 : n / 64) {
 		pass = got[i] == montecarlo_walker((uint32_t)i, samples);
 		if (!pass)
 			std::fprintf(stderr, "walker %zu differs from the reference\n", i);

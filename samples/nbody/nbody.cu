@@ -103,7 +103,7 @@ int main(int argc, char **argv)
 
 	/* A small problem is computed again as a whole; of a large one the last step for some bodies. */
 	bool pass = true;
-	if ((double)n * (double)n * s.repeat <= 4e8) {
+	if ((double)n * (double)n * s.repeat <= 4e8 && !s.unchecked) {
 		for (int r = 0; r < s.repeat; r++) {
 			sample::parallel(s.threads, n, [&](size_t first, size_t last) {
 				nbody_host(first, last, n, dt, position.data(), velocity.data(), p2.data(), v2.data());
@@ -113,7 +113,7 @@ int main(int argc, char **argv)
 		}
 		pass = sample::same("position", got, position) && sample::same("velocity", got_v, velocity);
 	} else {
-		for (size_t i = 0; i < n && pass; i += n / 64) {
+		for (size_t i = 0; i < n && pass && !s.unchecked; i += n / 64) {
 			nbody_host(i, i + 1, n, dt, before.data(), before_v.data(), p2.data(), v2.data());
 			pass = !std::memcmp(&got[i], &p2[i], sizeof(float4)) &&
 			       !std::memcmp(&got_v[i], &v2[i], sizeof(float4));

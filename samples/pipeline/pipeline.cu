@@ -137,14 +137,16 @@ int main(int argc, char **argv)
 	unsigned int most = 0, want_most = 0;
 	CHECK(cudaMemcpyFromSymbol(&counted, processed, sizeof counted));
 	CHECK(cudaMemcpyFromSymbol(&most, highest, sizeof most));
-	sample::parallel(s.threads, n, [&](size_t first, size_t last) {
-		pipeline_host(first, last, substitution.data(), secret, rounds, in, want.data());
-	});
-	want_most = most_of(want);
-
 	std::vector<uint32_t> got(out, out + n);
-	bool pass = sample::same("words", got, want);
-	if (counted != n || most != want_most || done.load() != (int)chunks || !(milliseconds >= 0)) {
+	bool pass = true;
+	if (!s.unchecked) {
+		sample::parallel(s.threads, n, [&](size_t first, size_t last) {
+			pipeline_host(first, last, substitution.data(), secret, rounds, in, want.data());
+		});
+		want_most = most_of(want);
+		pass = sample::same("words", got, want);
+	}
+	if (counted != n || (!s.unchecked && most != want_most) || done.load() != (int)chunks || !(milliseconds >= 0)) {
 		std::fprintf(stderr, "processed %llu of %zu words, highest %08x instead of %08x, %d of %zu chunks, %g ms\n",
 		             counted, n, most, want_most, done.load(), chunks, (double)milliseconds);
 		pass = false;

@@ -190,7 +190,10 @@ int main(int argc, char **argv)
 	CHECK(cudaDeviceSynchronize());
 	s.end();
 
-	Totals got = out.download()[0], want = reduction_host(0, n, v.data());
+	Totals got = out.download()[0];
+	if (s.unchecked)
+		return finish(got, true);
+	Totals want = reduction_host(0, n, v.data());
 	bool pass = got.sum == want.sum * (unsigned long long)s.repeat && got.least == want.least &&
 	            got.most == want.most && got.odd == (s.repeat & 1 ? want.odd : 0);
 	return finish(got, pass);

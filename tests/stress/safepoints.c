@@ -3,8 +3,10 @@
  * Lists the safepoints of a program: what the coverage of a stress test is measured
  * against. One line each, as in a coverage table:
  *
- *   HASH \t ID \t SCOPE \t KIND \t FILE:LINE:COLUMN \t KERNEL
+ *   HASH \t ID \t SCOPE \t KIND \t FILE:LINE:COLUMN \t KERNEL \t BYTES \t SHARED
  *
+ * BYTES is what a pause saves of each thread of the kernel, wherever it stands, and SHARED what it
+ * saves of each block besides, not counting dynamic shared memory.
  * A kernel without safepoints has one line with ID 0, whose KIND says why: "none" if its
  * blocks are short, or "unpausable: REASON".
  *
@@ -35,10 +37,13 @@ static void hash_print(const uint8_t hash[16])
 static void kernel_print(const struct hetckpt_map_kernel *kernel)
 {
 	const char *scope = hetckpt_scope_name(kernel->scope);
+	struct hetckpt_frame_layout frame = {0};
 
+	/* A multiple of 16 threads, so that no padding counts. */
+	hetckpt_frame_layout_compute(kernel, 1024, 0, &frame);
 	if (!kernel->safepoints) {
 		hash_print(kernel->hash);
-		printf("\t0\t%s\t%s%s\t-\t%s\n", scope, kernel->pausable ? "none" : "unpausable: ",
+		printf("\t0\t%s\t%s%s\t-\t%s\t0\t0\n", scope, kernel->pausable ? "none" : "unpausable: ",
 		       kernel->pausable ? "" : kernel->reason ? kernel->reason : "no reason given",
 		       kernel->signature);
 	}
@@ -51,7 +56,8 @@ static void kernel_print(const struct hetckpt_map_kernel *kernel)
 			printf("%s:%u:%u", s->file, s->line, s->column);
 		else
 			printf("-");
-		printf("\t%s\n", kernel->signature);
+		printf("\t%s\t%" PRIu64 "\t%" PRIu64 "\n", kernel->signature, frame.shared / 1024,
+		       frame.shared_bytes);
 	}
 }
 

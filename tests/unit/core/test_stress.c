@@ -77,7 +77,7 @@ static void every_poll(void **state)
 	assert_int_equal(count(status, "short_mix", "paused"), 0);
 	assert_true(json_integer_value(json_object_get(json_object_get(status, "stress"), "rounds")) > 20);
 	json_decref(status);
-	hetckpt_core_coverage_write(rig->core);
+	hetckpt_core_tables_write(rig->core);
 	n = read(fd, text, sizeof text - 1);
 	assert_true(n > 0);
 	text[n] = 0;
