@@ -29,7 +29,7 @@ static const char help[] =
 	"                        where there is no LLVM: cpu:x86-64-v2, -v3, -v4, cpu:native; cpu is v2\n"
 	"  --cuda-path=DIR       the CUDA toolkit to use (default $CUDA_PATH or /usr/local/cuda)\n"
 	"  --no-toolkit          use no CUDA toolkit even if there is one\n"
-	"  --no-instrument       leave kernels as they are: they cannot pause inside\n"
+	"  --no-instrument       leave kernels as they are; hetckpt run refuses them\n"
 	"  --ptx                 write the device code as PTX and stop\n"
 	"  --fatbin              write the fat binary and stop\n"
 	"  -Xhetckpt OPT         option of the compiler pass: poll-interval=MICROSECONDS,\n"
