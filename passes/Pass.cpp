@@ -4,6 +4,7 @@
 #include "Options.h"
 #include "image/Image.h"
 #include "targets/nvptx/Lower.h"
+#include "targets/nvptx/Widen.h"
 #include "transform/Contract.h"
 #include "transform/PlacePolls.h"
 #include "transform/Prepare.h"
@@ -62,6 +63,7 @@ PreservedAnalyses HetckptPass::run(Module &M, ModuleAnalysisManager &) {
     embedImage(M, Kernels, Variables);
   pinMultiplications(M);
   redirectVariables(M, Variables);
+  widenCounters(M);
   lowerForNvptx(M);
   reduceDebugInfo(M);
   return PreservedAnalyses::none();
