@@ -9,7 +9,10 @@
 #include "transform/Prepare.h"
 #include "transform/SharedPointers.h"
 #include "Names.h"
+#include "llvm/Analysis/AssumptionCache.h"
 #include "llvm/Analysis/CycleAnalysis.h"
+#include "llvm/Analysis/ScalarEvolution.h"
+#include "llvm/Analysis/TargetLibraryInfo.h"
 #include "llvm/Analysis/ValueTracking.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InstIterator.h"
@@ -24,8 +27,10 @@
 #include "llvm/Transforms/Scalar/SimplifyCFG.h"
 #include "llvm/Transforms/Utils/Cloning.h"
 #include "llvm/Transforms/Utils/FixIrreducible.h"
+#include "llvm/Transforms/Utils/Local.h"
 #include "llvm/Transforms/Utils/LoopSimplify.h"
 #include "llvm/Transforms/Utils/LowerSwitch.h"
+#include "llvm/Transforms/Utils/ScalarEvolutionExpander.h"
 #include "llvm/Transforms/Utils/ValueMapper.h"
 
 using namespace llvm;
@@ -205,6 +210,22 @@ static bool hasIrreducibleCycle(Function &F) {
   return false;
 }
 
+/// Unrolling leaves loops with two counters in step, one for the body and one for the end.
+/// One is enough: the other would be a register in the loop and a value in every frame.
+static void mergeCounters(Function &F) {
+  DominatorTree DT(F);
+  LoopInfo LI(DT);
+  TargetLibraryInfoImpl TLII(F.getParent()->getTargetTriple());
+  TargetLibraryInfo TLI(TLII);
+  AssumptionCache AC(F);
+  ScalarEvolution SE(F, TLI, AC, DT, LI);
+  SmallVector<WeakTrackingVH, 8> Dead;
+  for (Loop *L : LI.getLoopsInPreorder())
+    if (L->getLoopPreheader() && L->getLoopLatch())
+      SCEVExpander(SE, "counter").replaceCongruentIVs(L, &DT, Dead, nullptr);
+  RecursivelyDeleteTriviallyDeadInstructionsPermissive(Dead, &TLI);
+}
+
 void normalise(Function &F) {
   bool Unoptimised = F.hasOptNone();
   F.removeFnAttr(Attribute::OptimizeNone);
@@ -255,6 +276,7 @@ void normalise(Function &F) {
   Last.addPass(InstCombinePass());
   Last.addPass(LoopSimplifyPass());
   Last.run(F, FAM);
+  mergeCounters(F);
 }
 
 /// True if P may point to private or shared memory by what it is made of.
