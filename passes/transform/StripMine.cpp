@@ -212,6 +212,14 @@ StripMined stripMine(Loop &L, const CountedLoop &C, uint64_t Stride) {
   B.CreateBr(R.Strip);
   if (C.Compare->use_empty())
     C.Compare->eraseFromParent();
+  // A loop of known length invites the assembler to unroll it. A large body, which the
+  // optimiser has unrolled before, then runs out of registers and waits for each load.
+  constexpr unsigned Large = 16;
+  unsigned Size = 0;
+  for (BasicBlock *BB : L.blocks())
+    Size += BB->size();
+  if (Size > Large)
+    L.setLoopAlreadyUnrolled();
   return R;
 }
 
