@@ -13,6 +13,7 @@ inline constexpr llvm::StringLiteral PollThread = "__hetckpt_poll_thread";
 inline constexpr llvm::StringLiteral PollWarp = "__hetckpt_poll_warp";
 inline constexpr llvm::StringLiteral PollBlock = "__hetckpt_poll_block";
 inline constexpr llvm::StringLiteral PollEntry = "__hetckpt_poll_entry";
+inline constexpr llvm::StringLiteral Due = "__hetckpt_due";
 inline constexpr llvm::StringLiteral Spin = "__hetckpt_spin";
 inline constexpr llvm::StringLiteral Barrier = "__hetckpt_barrier";
 inline constexpr llvm::StringLiteral IsShared = "__hetckpt_is_shared";

@@ -18,6 +18,8 @@ const char *pollKindName(PollKind K) {
     return "strip";
   case PollKind::Lockstep:
     return "lockstep";
+  case PollKind::Timed:
+    return "timed";
   case PollKind::Fuel:
     return "fuel";
   case PollKind::Wait:
@@ -26,13 +28,14 @@ const char *pollKindName(PollKind K) {
   return "";
 }
 
-// Estimated nanoseconds a thread spends on an instruction on a full GPU, where a
-// warp gets to issue every sixteenth cycle and memory is shared by thousands of
-// threads. They need to be right within a small factor only: too low a stride
-// costs a poll every few microseconds, too high a one latency.
+// Estimated nanoseconds a thread spends on an instruction on a full GPU: of 64 warps on a
+// multiprocessor each gets to issue every sixteenth cycle, and to read shared memory
+// every sixty-fourth; 270000 threads share 4.8 TB/s, so four bytes take 220 ns. They
+// need to be right within a small factor only: too low a stride costs a poll every few
+// microseconds, too high a one latency.
 static uint64_t instructionCost(const Instruction &I) {
-  constexpr uint64_t Issue = 5, Shared = 15, Global = 80, Atomic = 150,
-                     Slow = 40, Sync = 60;
+  constexpr uint64_t Issue = 8, Shared = 32, Global = 200, Atomic = 300,
+                     Slow = 60, Sync = 100;
   if (isa<PHINode>(I) || I.isDebugOrPseudoInst() || I.isLifetimeStartOrEnd() ||
       isa<GetElementPtrInst>(I) || isa<CastInst>(I) || isa<FreezeInst>(I))
     return 1;
@@ -219,8 +222,9 @@ std::optional<LockstepRegion> findLockstepRegion(const Loop &L, LoopInfo &LI,
 
 namespace {
 
-/// Iterations that a loop of unknown length is taken to have.
-constexpr uint64_t GuessedTrip = 64;
+/// Iterations that a loop of unknown length is taken to have: where it does not poll, and
+/// where it does.
+constexpr uint64_t GuessedTrip = 64, LikelyTrip = 16;
 
 class Planner {
 public:
@@ -231,6 +235,7 @@ public:
   struct Cost {
     bool Known;     ///< the loop polls nowhere and always takes Nanoseconds
     uint64_t Nanoseconds;
+    uint64_t Likely; ///< what it takes even if it polls
   };
 
   Cost visit(Loop *L);
@@ -251,11 +256,12 @@ private:
 
 Planner::Cost Planner::visit(Loop *L) {
   const uint64_t Interval = uint64_t(PollInterval) * 1000;
-  uint64_t Iteration = 0;
+  uint64_t Iteration = 0, Polling = 0;
   bool AllKnown = true;
   for (Loop *Child : *L) {
     Cost C = visit(Child);
     Iteration += C.Nanoseconds;
+    Polling += C.Known ? 0 : C.Likely;
     AllKnown &= C.Known;
   }
   // Blocks that only some iterations pass count by how often they do.
@@ -275,6 +281,7 @@ Planner::Cost Planner::visit(Loop *L) {
   LoopPlan P;
   P.Header = L->getHeader();
   P.CostPerIteration = Iteration;
+  P.LikelyCost = Iteration + Polling;
   P.Loc = L->getStartLoc();
   P.Depth = L->getLoopDepth();
 
@@ -284,18 +291,18 @@ Planner::Cost Planner::visit(Loop *L) {
       Plan.WaitsApart = true;
       miss(L, std::string("waits on memory where the ") + scopeName(S) +
                   "'s threads are apart");
-      return {true, Iteration};
+      return {true, Iteration, Iteration};
     }
     P.Kind = PollKind::Wait;
     Plan.Loops.push_back(P);
-    return {false, Iteration};
+    return {false, Iteration, Iteration};
   }
 
   uint64_t Trip = SE.getSmallConstantTripCount(L);
   if (!Trip)
     Trip = SE.getSmallConstantMaxTripCount(L); // the rest of an unrolled loop
   if (!PollStride && AllKnown && Trip && Trip * Iteration <= Interval / 2)
-    return {true, Trip * Iteration};
+    return {true, Trip * Iteration, Trip * Iteration};
 
   auto Counted = Shape ? matchCountedLoop(*L) : std::nullopt;
   bool CanLockstep = !Uniform && AllKnown && Counted && S != Scope::Thread &&
@@ -305,7 +312,8 @@ Planner::Cost Planner::visit(Loop *L) {
       miss(L, Shape ? std::string("the threads of the ") + scopeName(S) +
                           " are not together in it"
                     : "its shape is not a natural loop with one latch");
-    return {AllKnown, (Trip ? Trip : GuessedTrip) * Iteration};
+    uint64_t All = (Trip ? Trip : GuessedTrip) * Iteration;
+    return {AllKnown, All, All};
   }
 
   if (Counted)
@@ -324,10 +332,10 @@ Planner::Cost Planner::visit(Loop *L) {
     P.Stride = std::clamp<uint64_t>(
         P.Stride, 1, std::max<uint64_t>(Largest / std::max<uint64_t>(Step, 1), 1));
   } else {
-    P.Kind = PollKind::Fuel;
+    P.Kind = S == Scope::Thread ? PollKind::Timed : PollKind::Fuel;
   }
   Plan.Loops.push_back(P);
-  return {false, 10};
+  return {false, 10, std::min(LikelyTrip * P.LikelyCost, Interval)};
 }
 
 } // namespace

@@ -4,11 +4,13 @@
 //
 // A poll in a tight loop costs many times the loop, so a counted loop whose body
 // has a known cost is strip-mined: an inner loop identical to the original, and a
-// poll in an outer one that runs every stride iterations. Loops around loops of
-// unknown length keep an account instead ("fuel", in estimated nanoseconds): inner
-// loops pay for their iterations once, when they are entered, and the outer one
-// polls when the account is empty. Loops that end before the interval has passed
-// get nothing.
+// poll in an outer one that runs every stride iterations. Loops that are not counted,
+// and loops around loops of unknown length, cannot know what an iteration takes. A thread
+// that may pause alone asks the clock at each back edge whether a poll is due. Threads
+// that must answer alike cannot: each would read another time. They keep an account
+// ("fuel", in estimated nanoseconds) instead: inner loops pay for their iterations once,
+// when they are entered, and the outer one polls when the account is empty. Loops that
+// end before the interval has passed get nothing.
 #pragma once
 
 #include "Kernel.h"
@@ -20,6 +22,7 @@ namespace hetckpt {
 enum class PollKind {
   Strip, ///< strip-mined: poll after Stride iterations
   Lockstep, ///< strip-mined, with all threads of the scope in the same strip
+  Timed, ///< at the back edge, when the clock says so
   Fuel,  ///< at the back edge, when the account is empty
   Wait   ///< at each back edge: the loop waits on memory
 };
@@ -30,7 +33,8 @@ struct LoopPlan {
   llvm::BasicBlock *Header = nullptr;
   PollKind Kind = PollKind::Fuel;
   uint64_t Stride = 0;          ///< iterations; Strip and Lockstep
-  uint64_t CostPerIteration = 0; ///< estimated nanoseconds
+  uint64_t CostPerIteration = 0; ///< estimated nanoseconds, without loops in it that poll
+  uint64_t LikelyCost = 0;      ///< with them, if they go round a few times
   bool PaysFuel = false;        ///< a loop around it keeps an account
   bool UniformTrip = true;      ///< its trip count is the same in all the scope
   llvm::DebugLoc Loc;

@@ -355,6 +355,8 @@ bool Raise::raiseCall(CallInst &Call) {
       case Intrinsic::trap:
         V = call(B, "trap", B.getVoidTy(), {});
         break;
+      case Intrinsic::fake_use: // a matter of native code's order
+        break;
       case Intrinsic::minnum:
         V = B.CreateBinaryIntrinsic(Intrinsic::minimumnum, Args[0], Args[1]);
         break;

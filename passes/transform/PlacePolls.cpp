@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Turns a poll plan into code. All three kinds end in the same safepoint:
+// Turns a poll plan into code. All kinds end in the same safepoint:
 //
 //   poll:  %p = call i32 @__hetckpt_poll_SCOPE(ptr %launch)
 //          br (%p != 0), park, cont       ; weighted: park is cold
@@ -13,14 +13,22 @@
 #include "Names.h"
 #include "Options.h"
 #include "analysis/Waits.h"
+#include "transform/Frame.h"
 #include "transform/Lockstep.h"
 #include "transform/StripMine.h"
+#include "llvm/Analysis/AssumptionCache.h"
+#include "llvm/Analysis/OptimizationRemarkEmitter.h"
+#include "llvm/Analysis/ScalarEvolution.h"
+#include "llvm/Analysis/TargetLibraryInfo.h"
+#include "llvm/Analysis/TargetTransformInfo.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/MDBuilder.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Transforms/Utils/BasicBlockUtils.h"
 #include "llvm/Transforms/Utils/Local.h"
+#include "llvm/Transforms/Utils/LoopUtils.h"
 #include "llvm/Transforms/Utils/PromoteMemToReg.h"
+#include "llvm/Transforms/Utils/UnrollLoop.h"
 
 using namespace llvm;
 
@@ -45,6 +53,7 @@ public:
   /// Splits the edge From -> To with a safepoint.
   BasicBlock *addSafepoint(BasicBlock *From, BasicBlock *To, const LoopPlan &P,
                            StringRef Kind);
+  void addTimedPoll(BasicBlock *Latch, BasicBlock *Header, const LoopPlan &P);
   void addFuelPoll(BasicBlock *Latch, BasicBlock *Header, const LoopPlan &P);
   void pay(IRBuilder<> &B, Value *Nanoseconds);
   void refill(IRBuilder<> &B);
@@ -52,6 +61,9 @@ public:
   AllocaInst *Fuel = nullptr;
 
 private:
+  BasicBlock *addGuard(BasicBlock *Latch, BasicBlock *Header, const LoopPlan &P,
+                       StringRef Name, function_ref<Value *(IRBuilder<> &)> Guard);
+
   Kernel &K;
   Function &F;
   Value *Launch;
@@ -111,21 +123,88 @@ void Placer::refill(IRBuilder<> &B) {
   B.CreateStore(B.getInt32(fullTank()), Fuel);
 }
 
-void Placer::addFuelPoll(BasicBlock *Latch, BasicBlock *Header,
-                         const LoopPlan &P) {
-  BasicBlock *Check = splitEdgeRaw(Latch, Header, "fuel");
-  BasicBlock *Back = splitEdgeRaw(Check, Header, "refuel");
+/// Gives Latch -> Header a second way, through the block that is returned, which is taken
+/// when Guard says so.
+BasicBlock *Placer::addGuard(BasicBlock *Latch, BasicBlock *Header, const LoopPlan &P,
+                             StringRef Name, function_ref<Value *(IRBuilder<> &)> Guard) {
+  BasicBlock *Check = splitEdgeRaw(Latch, Header, Name);
+  BasicBlock *Back = splitEdgeRaw(Check, Header, Name + ".out");
   Check->getTerminator()->eraseFromParent();
   IRBuilder<> B(Check);
   B.SetCurrentDebugLocation(P.Loc);
-  pay(B, B.getInt32(std::min<uint64_t>(P.CostPerIteration, 1u << 28)));
-  Value *Left = B.CreateLoad(B.getInt32Ty(), Fuel);
-  Value *Empty = B.CreateICmpSLE(Left, B.getInt32(0), "empty");
-  B.CreateCondBr(Empty, Back, Header,
+  B.CreateCondBr(Guard(B), Back, Header,
                  MDBuilder(F.getContext()).createUnlikelyBranchWeights());
   // Header is now reached from Check and Back with the same values.
   for (PHINode &Phi : Header->phis())
     Phi.addIncoming(Phi.getIncomingValueForBlock(Back), Check);
+  return Back;
+}
+
+/// Asking the clock keeps nothing in a register from one iteration to the next, and all
+/// threads of a warp that are together read the same time, so they stay together.
+void Placer::addTimedPoll(BasicBlock *Latch, BasicBlock *Header, const LoopPlan &P) {
+  if (PollStride || !PollInterval) {
+    addSafepoint(Latch, Header, P, "loop");
+    return;
+  }
+  BasicBlock *Back = addGuard(Latch, Header, P, "due", [&](IRBuilder<> &B) {
+    Value *Cost = B.getInt32(std::min<uint64_t>(P.LikelyCost, 1u << 28));
+    CallInst *Due = callNamed(B, names::Due, B.getInt1Ty(), {Cost});
+    Due->getCalledFunction()->setOnlyAccessesInaccessibleMemory();
+    Due->getCalledFunction()->setDoesNotThrow();
+    Due->getCalledFunction()->setWillReturn();
+    return Due;
+  });
+  addSafepoint(Back, Header, P, "loop");
+}
+
+/// What a latch that may leave the loop computes for the next iteration stays where it is.
+/// As long as the latch branches to the header it cannot sink below the branch; once there
+/// is code in between it would, and wait for the condition that it was computed beside.
+static void keepTogether(Loop &L) {
+  BasicBlock *Latch = L.getLoopLatch();
+  if (!Latch || !L.isLoopExiting(Latch))
+    return;
+  SmallSetVector<Value *, 8> Next;
+  for (PHINode &Phi : L.getHeader()->phis())
+    if (auto *I = dyn_cast<Instruction>(Phi.getIncomingValueForBlock(Latch));
+        I && I->getParent() == Latch && !isa<PHINode>(I))
+      Next.insert(I);
+  IRBuilder<> B(Latch->getTerminator());
+  for (Value *V : Next)
+    B.CreateIntrinsic(Intrinsic::fake_use, {}, {V});
+}
+
+/// Several iterations of a short loop go by for each time that the clock is asked: reading
+/// it takes as long as a handful of instructions.
+static void unrollTimed(Function &F, Loop *L, LoopInfo &LI, DominatorTree &DT) {
+  constexpr unsigned MostInstructions = 40, Count = 4;
+  unsigned Size = 0;
+  for (BasicBlock *BB : L->blocks())
+    Size += BB->size();
+  if (!L->isInnermost() || Size > MostInstructions || PollStride || !PollInterval)
+    return;
+  TargetLibraryInfoImpl TLII(F.getParent()->getTargetTriple());
+  TargetLibraryInfo TLI(TLII);
+  AssumptionCache AC(F);
+  ScalarEvolution SE(F, TLI, AC, DT, LI);
+  TargetTransformInfo TTI(F.getDataLayout());
+  OptimizationRemarkEmitter ORE(&F);
+  formLCSSA(*L, DT, &LI, &SE);
+  keepTogether(*L);
+  UnrollLoopOptions Options = {};
+  Options.Count = Count;
+  Options.Force = true;
+  UnrollLoop(L, Options, &LI, &SE, &DT, &AC, &TTI, &ORE, /*PreserveLCSSA=*/true);
+}
+
+void Placer::addFuelPoll(BasicBlock *Latch, BasicBlock *Header,
+                         const LoopPlan &P) {
+  BasicBlock *Back = addGuard(Latch, Header, P, "fuel", [&](IRBuilder<> &B) {
+    pay(B, B.getInt32(std::min<uint64_t>(P.CostPerIteration, 1u << 28)));
+    Value *Left = B.CreateLoad(B.getInt32Ty(), Fuel);
+    return B.CreateICmpSLE(Left, B.getInt32(0), "empty");
+  });
   IRBuilder<> R(Back->getTerminator());
   refill(R);
   addSafepoint(Back, Header, P, "loop");
@@ -189,6 +268,10 @@ void placePolls(Kernel &K, Function &F, Value *Launch, const PollPlan &Plan) {
       Place.addSafepoint(R.Boundary, R.Strip, P, "loop");
       break;
     }
+    case PollKind::Timed:
+      unrollTimed(F, L, LI, DT);
+      Place.addTimedPoll(L->getLoopLatch(), P.Header, P);
+      break;
     case PollKind::Fuel:
       Place.addFuelPoll(L->getLoopLatch(), P.Header, P);
       break;

@@ -6,6 +6,9 @@
 // load): the copy engine writes it while the kernel runs.
 //
 //   thread  each thread acts on what it reads
+//   due     an eighth of a millisecond of the multiprocessor's clock at most goes by
+//           from one time that the answer is yes to the next: it is yes while the
+//           clock's middle bits are 0, for as long as an iteration takes
 //   warp    vote.any over all lanes that have not returned
 //   block   barrier.red.or: every thread's reading counts, so all get one answer; it
 //           is also the barrier after which nobody changes shared memory
@@ -20,6 +23,7 @@
 // another has parked is impossible.
 #include "targets/nvptx/Lower.h"
 #include "Names.h"
+#include "Options.h"
 #include "hetckpt/abi.h"
 #include "transform/Frame.h"
 #include "llvm/Analysis/LoopInfo.h"
@@ -56,6 +60,7 @@ private:
   Value *flagWord(unsigned Word);
   Value *pollWord();
   Value *blockOr(Value *Bit);
+  Value *due(uint64_t Nanoseconds);
   Value *logicalBlock();
 
   CallInst &Call;
@@ -67,14 +72,19 @@ private:
 } // namespace
 
 /// All copies say the same; they exist to spread the load. At entry, which a million
-/// blocks may pass in a millisecond, the block's number picks one. Polls are rare, so
-/// they read the first: its address is a kernel parameter, and no register holds it in
-/// the loops between.
+/// blocks may pass in a millisecond, the block's number picks one. Threads' polls let the
+/// clock pick: when it makes them all poll at once they do not all read one. A block's
+/// polls are few and read the first. In both cases the address begins with a kernel
+/// parameter, and no register holds it in the loops between.
 Value *Lowering::flagWord(unsigned Word) {
   Type *I64 = B.getInt64Ty();
   Value *Address = field(offsetof(hetckpt_launch, flags), I64);
   if (Word == HETCKPT_FLAG_ENTRY) {
     Value *Copy = B.CreateAnd(sreg("ctaid.x"), B.getInt32(HETCKPT_FLAG_LINES - 1));
+    Address = B.CreateAdd(Address, B.CreateMul(B.CreateZExt(Copy, I64),
+                                               B.getInt64(HETCKPT_FLAG_STRIDE)));
+  } else if (Call.getCalledFunction()->getName() == names::PollThread) {
+    Value *Copy = B.CreateAnd(sreg("clock"), B.getInt32(HETCKPT_FLAG_LINES - 1));
     Address = B.CreateAdd(Address, B.CreateMul(B.CreateZExt(Copy, I64),
                                                B.getInt64(HETCKPT_FLAG_STRIDE)));
   }
@@ -122,6 +132,21 @@ Value *Lowering::logicalBlock() {
   return B.CreateAdd(Id[0], B.CreateMul(Grid[0], B.CreateAdd(Id[1], B.CreateMul(Grid[1], Id[2]))));
 }
 
+/// The clock's period is the poll interval, rounded up to a power of two of cycles; the
+/// part of it in which a poll is due is what an iteration takes, likewise. An iteration
+/// that was underestimated may miss some periods, one that was overestimated polls a few
+/// times in each.
+Value *Lowering::due(uint64_t Nanoseconds) {
+  constexpr uint64_t CyclesPerNanosecond = 2, ShortestWindow = 1024;
+  uint64_t Period = PowerOf2Ceil(uint64_t(PollInterval) * 1000 * CyclesPerNanosecond);
+  uint64_t Window = PowerOf2Ceil(std::max(Nanoseconds * CyclesPerNanosecond, ShortestWindow));
+  Period = std::min<uint64_t>(Period, 1u << 31);
+  if (Window >= Period)
+    return B.getTrue();
+  Value *Middle = B.CreateAnd(sreg("clock"), B.getInt32(uint32_t(Period - Window)));
+  return B.CreateICmpEQ(Middle, B.getInt32(0));
+}
+
 bool Lowering::run() {
   StringRef Name = Call.getCalledFunction()->getName();
   Value *V = nullptr;
@@ -132,6 +157,8 @@ bool Lowering::run() {
   }
   if (Name == names::PollThread) {
     V = flagWord(HETCKPT_FLAG_POLL);
+  } else if (Name == names::Due) {
+    V = due(cast<ConstantInt>(Call.getArgOperand(0))->getZExtValue());
   } else if (Name == names::PollWarp) {
     Value *Raised = B.CreateICmpNE(flagWord(HETCKPT_FLAG_POLL), B.getInt32(0));
     CallInst *Vote = callNamed(B, "llvm.nvvm.vote.any.sync", B.getInt1Ty(),

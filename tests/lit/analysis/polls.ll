@@ -57,9 +57,9 @@ define ptx_kernel void @after_short() {
   ret void
 }
 
-; A loop with its exit in the middle keeps an account.
+; A loop with its exit in the middle goes by the clock.
 ; CHECK-LABEL: kernel middle:
-; CHECK-NEXT: loop at %loop depth 1: fuel
+; CHECK-NEXT: loop at %loop depth 1: timed
 define ptx_kernel void @middle(ptr %p, i32 %n) {
 entry:
   br label %loop
@@ -76,16 +76,41 @@ out:
   ret void
 }
 
-; Of a nest the inner loop pays for its strips, the outer one polls when the account is
-; empty.
+; Of a nest the outer loop goes by the clock where each thread may pause alone.
 ; CHECK-LABEL: kernel nest:
-; CHECK-NEXT: loop at %inner depth 2: strip every {{[0-9]+}} iterations, {{[0-9]+}} ns an iteration, pays fuel
-; CHECK-NEXT: loop at %outer depth 1: fuel
+; CHECK-NEXT: loop at %inner depth 2: strip every {{[0-9]+}} iterations, {{[0-9]+}} ns an iteration
+; CHECK-NEXT: loop at %outer depth 1: timed
 define ptx_kernel void @nest(ptr %p, i32 %n, i32 %m) {
 entry:
   br label %outer
 outer:
   %k = phi i32 [ 0, %entry ], [ %l, %latch ]
+  br label %inner
+inner:
+  %i = phi i32 [ 0, %outer ], [ %j, %inner ]
+  store volatile i32 %i, ptr %p
+  %j = add i32 %i, 1
+  %go = icmp ult i32 %j, %m
+  br i1 %go, label %inner, label %latch
+latch:
+  %l = add i32 %k, 1
+  %more = icmp ult i32 %l, %n
+  br i1 %more, label %outer, label %out
+out:
+  ret void
+}
+
+; Where they must answer alike the inner loop pays for its strips, and the outer one polls
+; when the account is empty.
+; CHECK-LABEL: kernel nest_together:
+; CHECK-NEXT: loop at %inner depth 2: strip every {{[0-9]+}} iterations, {{[0-9]+}} ns an iteration, pays fuel
+; CHECK-NEXT: loop at %outer depth 1: fuel
+define ptx_kernel void @nest_together(ptr %p, i32 %n, i32 %m) {
+entry:
+  br label %outer
+outer:
+  %k = phi i32 [ 0, %entry ], [ %l, %latch ]
+  call void @llvm.nvvm.barrier.cta.sync.aligned.all(i32 0)
   br label %inner
 inner:
   %i = phi i32 [ 0, %outer ], [ %j, %inner ]

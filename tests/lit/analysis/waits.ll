@@ -134,7 +134,7 @@ out:
 ; A work queue: each turn takes a number that nobody else gets.
 ; CHECK-LABEL: kernel queue:
 ; CHECK-NOT: waits
-; CHECK: loop at %loop depth 1: fuel
+; CHECK: loop at %loop depth 1: timed
 define ptx_kernel void @queue(ptr %p, i32 %n, ptr %q) {
 entry:
   br label %loop

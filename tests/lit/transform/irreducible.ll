@@ -19,7 +19,7 @@ target triple = "nvptx64-nvidia-cuda"
 ; CYCLES-NOT: entries({{[^)]* }}
 
 ; CHECK-LABEL: kernel counts:
-; CHECK-NEXT: loop at {{.*}} depth 1: fuel
+; CHECK-NEXT: loop at {{.*}} depth 1: timed
 ; IR: define ptx_kernel void @__hetckpt_run_counts(
 ; IR: call i32 @__hetckpt_poll_thread(
 define ptx_kernel void @counts(ptr %p, i32 %n, i1 %c) {
