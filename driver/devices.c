@@ -149,7 +149,7 @@ int hetckpt_command_devices(int argc, char **argv)
 	json_t *list;
 	int c, rc;
 
-	while ((c = getopt_long(argc, argv, "+h", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		if (c == 'h')
 			return hetckpt_help(help);
 		if (c != 'j')

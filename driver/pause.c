@@ -56,7 +56,7 @@ static int pause_or_resume(int argc, char **argv, bool pause)
 	json_t *reply;
 	int c, rc;
 
-	while ((c = getopt_long(argc, argv, "+h", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		if (c == 'h')
 			return hetckpt_help(pause ? pause_help : resume_help);
 		if (c == 'j')

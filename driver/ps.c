@@ -83,7 +83,7 @@ int hetckpt_command_ps(int argc, char **argv)
 	json_t *all;
 	int c, rc;
 
-	while ((c = getopt_long(argc, argv, "+qh", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "qh", options, NULL)) != -1) {
 		if (c == 'h')
 			return hetckpt_help(help);
 		if (c == 'j')

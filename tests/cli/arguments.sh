@@ -38,6 +38,8 @@ case_usage() {
 	expect 2 "one argument too many" devices one
 	expect 2 "ID of a session is missing" pause
 	expect 2 "only one ID" pause a b
+	expect 3 "'\?nobody'\?" pause nobody --json
+	expect 3 "'\?nobody'\?" resume nobody --json
 	expect 2 "timeout 0: not 1" pause --timeout 0 a
 	expect 2 "timeout x: not 1" pause --timeout x a
 	expect 2 "ID of a session is missing" resume
