@@ -6,6 +6,7 @@
 #include "targets/nvptx/Lower.h"
 #include "targets/nvptx/Widen.h"
 #include "transform/Contract.h"
+#include "transform/ExactMath.h"
 #include "transform/PlacePolls.h"
 #include "transform/Prepare.h"
 #include "transform/Variants.h"
@@ -22,6 +23,8 @@ static bool isKernel(const Function &F) {
 }
 
 std::vector<Kernel> instrumentModule(Module &M) {
+  if (ExactMath)
+    makeExact(M);
   std::vector<Kernel> Kernels;
   for (Function &F : M)
     if (isKernel(F)) {
@@ -57,7 +60,7 @@ PreservedAnalyses HetckptPass::run(Module &M, ModuleAnalysisManager &) {
     return PreservedAnalyses::all();
   std::vector<Kernel> Kernels = instrumentModule(M);
   if (Kernels.empty())
-    return PreservedAnalyses::all();
+    return ExactMath ? PreservedAnalyses::none() : PreservedAnalyses::all();
   VariableBlock Variables = layOutVariables(M);
   if (EmbedImage)
     embedImage(M, Kernels, Variables);

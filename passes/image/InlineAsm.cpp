@@ -2,6 +2,7 @@
 #include "image/InlineAsm.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InlineAsm.h"
@@ -20,26 +21,53 @@ struct Statement {
   SmallVector<StringRef, 5> Operands;
 };
 
-/// Statements of a snippet; empty optional if it has labels, predicates or
-/// declarations.
+/// Operands between commas; one in braces is one operand.
+void splitOperands(StringRef Text, SmallVectorImpl<StringRef> &Out) {
+  while (!(Text = Text.ltrim()).empty()) {
+    size_t End = Text.find(',', Text.starts_with("{") ? Text.find('}') : 0);
+    Out.push_back(Text.take_front(End).trim());
+    Text = End == StringRef::npos ? "" : Text.drop_front(End + 1);
+  }
+}
+
+/// Statements of a snippet; empty optional if it has labels, predicates, or declarations
+/// other than those of registers.
 std::optional<SmallVector<Statement, 8>> parse(StringRef Text) {
   SmallVector<Statement, 8> Out;
   SmallVector<StringRef, 8> Parts;
+  // Registers by the block that declares them. One that hides another would be taken for
+  // it here.
+  SmallVector<StringSet<>, 3> Blocks(1);
   SplitString(Text, Parts, ";\n\r");
   for (StringRef Part : Parts) {
-    Part = Part.trim(" \t{}");
+    for (Part = Part.trim(); Part.starts_with("{") || Part.starts_with("}");
+         Part = Part.drop_front().ltrim()) {
+      if (Part.starts_with("{"))
+        Blocks.emplace_back();
+      else if (Blocks.size() > 1)
+        Blocks.pop_back();
+      else
+        return std::nullopt;
+    }
+    if (Part.ends_with("}") && !Part.contains('{'))
+      Part = Part.rtrim("} \t");
     if (Part.empty() || Part.starts_with("//"))
       continue;
     Statement S;
-    auto [Op, Rest] = Part.split(Part.contains('\t') && !Part.contains(' ') ? '\t' : ' ');
-    S.Opcode = Op.trim();
+    size_t End = Part.find_first_of(" \t");
+    S.Opcode = Part.take_front(End);
+    splitOperands(Part.drop_front(S.Opcode.size()), S.Operands);
+    if (S.Opcode.starts_with(".reg.")) {
+      for (StringRef Name : S.Operands) {
+        if (any_of(Blocks, [&](const StringSet<> &B) { return B.contains(Name); }))
+          return std::nullopt;
+        Blocks.back().insert(Name);
+      }
+      continue;
+    }
     if (S.Opcode.starts_with("@") || S.Opcode.starts_with(".") ||
         S.Opcode.ends_with(":"))
       return std::nullopt;
-    SmallVector<StringRef, 5> Operands;
-    Rest.split(Operands, ',', -1, false);
-    for (StringRef O : Operands)
-      S.Operands.push_back(O.trim());
     Out.push_back(S);
   }
   return Out;
@@ -49,7 +77,8 @@ std::optional<SmallVector<Statement, 8>> parse(StringRef Text) {
 /// right type in place of each value: what is refused is refused by both.
 class Raiser {
 public:
-  Raiser(const CallBase &Call, IRBuilder<> *B) : Call(Call), B(B) {}
+  Raiser(const CallBase &Call, IRBuilder<> *B, RaiseAsm Form)
+      : Call(Call), B(B), Form(Form) {}
 
   bool run();
   Value *result();
@@ -58,6 +87,9 @@ private:
   bool bind();
   bool fence(ArrayRef<StringRef> Parts);
   bool step(const Statement &S);
+  bool floating(const Statement &S, ArrayRef<StringRef> Parts, Type *Ty);
+  Value *approximate(StringRef Op, ArrayRef<StringRef> Modifiers, StringRef Suffix, Type *Ty,
+                     ArrayRef<Value *> In);
   Value *operand(StringRef Text, Type *Ty);
   bool define(StringRef Name, Value *V);
   Type *typeOf(StringRef Suffix);
@@ -67,6 +99,7 @@ private:
 
   const CallBase &Call;
   IRBuilder<> *B;
+  RaiseAsm Form;
   StringMap<Value *> Values; ///< $N or a register name
   SmallVector<Type *, 4> Results;
   Value *Carry = nullptr; ///< CC.CF, once this snippet has written it
@@ -139,6 +172,18 @@ Type *Raiser::typeOf(StringRef Suffix) {
     return Type::getInt64Ty(C);
   if (Suffix == "u16" || Suffix == "s16" || Suffix == "b16")
     return Type::getInt16Ty(C);
+  if (Suffix == "f32")
+    return Type::getFloatTy(C);
+  if (Suffix == "f64")
+    return Type::getDoubleTy(C);
+  if (Suffix == "f16")
+    return Type::getHalfTy(C);
+  if (Suffix == "bf16")
+    return Type::getBFloatTy(C);
+  if (Suffix == "f16x2")
+    return FixedVectorType::get(Type::getHalfTy(C), 2);
+  if (Suffix == "bf16x2")
+    return FixedVectorType::get(Type::getBFloatTy(C), 2);
   return nullptr;
 }
 
@@ -147,7 +192,7 @@ Value *Raiser::special(StringRef Name, Type *Ty) {
                                       "lanemask_le", "lanemask_gt", "lanemask_ge",
                                       "warpid",      "clock",       "clock64",
                                       "globaltimer", "dynamic_smem_size"};
-  if (!is_contained(Known, Name))
+  if (!is_contained(Known, Name) || Form == RaiseAsm::Native)
     return nullptr;
   if (!B)
     return Constant::getNullValue(Ty);
@@ -171,6 +216,20 @@ Value *Raiser::operand(StringRef Text, Type *Ty) {
       return Constant::getNullValue(Ty);
     return V->getType() == Ty ? V : B->CreateBitCast(V, Ty);
   }
+  if (Text.consume_front("{")) {
+    // Two halves, the lower one first.
+    auto [Low, High] = Text.drop_back().split(',');
+    unsigned Bits = Ty->getPrimitiveSizeInBits() / 2;
+    Type *Part = Type::getIntNTy(Call.getContext(), Bits);
+    Value *L = Ty->isIntegerTy() ? operand(Low.trim(), Part) : nullptr;
+    Value *H = L ? operand(High.trim(), Part) : nullptr;
+    if (!H || !B)
+      return H ? Constant::getNullValue(Ty) : nullptr;
+    return B->CreateOr(B->CreateZExt(L, Ty), B->CreateShl(B->CreateZExt(H, Ty), Bits));
+  }
+  if (!Ty->isIntegerTy())
+    return nullptr;
+  Text.consume_back("U");
   APInt N(Ty->getIntegerBitWidth(), 0);
   bool Negative = Text.consume_front("-");
   uint64_t Bits;
@@ -183,8 +242,108 @@ Value *Raiser::operand(StringRef Text, Type *Ty) {
 bool Raiser::define(StringRef Name, Value *V) {
   if (!V)
     return false;
+  if (Name.consume_front("{")) {
+    auto [Low, High] = Name.drop_back().split(',');
+    Type *Ty = V->getType();
+    if (!Ty->isIntegerTy())
+      return false;
+    unsigned Bits = Ty->getIntegerBitWidth() / 2;
+    Type *Part = Type::getIntNTy(Call.getContext(), Bits);
+    Values[Low.trim()] = B ? B->CreateTrunc(V, Part) : Constant::getNullValue(Part);
+    Values[High.trim()] =
+        B ? B->CreateTrunc(B->CreateLShr(V, Bits), Part) : Constant::getNullValue(Part);
+    return true;
+  }
   Values[Name] = V;
   return true;
+}
+
+/// Whether the function takes single-precision denormals as zero, which its inline
+/// assembly does not.
+static bool flushes(const Function &F) {
+  for (const char *Name : {"denormal-fp-math-f32", "denormal-fp-math"})
+    if (StringRef Mode = F.getFnAttribute(Name).getValueAsString(); !Mode.empty())
+      return Mode.starts_with("preserve-sign");
+  return false;
+}
+
+/// An approximate instruction keeps its name behind __hetckpt_nvvm_; of pairs each element.
+Value *Raiser::approximate(StringRef Op, ArrayRef<StringRef> Modifiers, StringRef Suffix,
+                           Type *Ty, ArrayRef<Value *> In) {
+  Suffix.consume_back("x2");
+  std::string Name = ("__hetckpt_nvvm_" + Op + "_" + join(Modifiers, "_")).str();
+  if (Modifiers[0] != "full")
+    Name += ("_" + (Suffix == "f32" ? "f" : Suffix == "f64" ? "d" : Suffix)).str();
+  Type *One = Ty->getScalarType();
+  SmallVector<Type *, 2> Types(In.size(), One);
+  FunctionCallee Callee = B->GetInsertBlock()->getModule()->getOrInsertFunction(
+      Name, FunctionType::get(One, Types, false));
+  if (!Ty->isVectorTy())
+    return B->CreateCall(Callee, In);
+  Value *Whole = PoisonValue::get(Ty);
+  for (unsigned I = 0; I < 2; ++I) {
+    SmallVector<Value *, 2> Parts;
+    for (Value *V : In)
+      Parts.push_back(B->CreateExtractElement(V, I));
+    Whole = B->CreateInsertElement(Whole, B->CreateCall(Callee, Parts), I);
+  }
+  return Whole;
+}
+
+/// A statement on floating-point values of type Ty.
+bool Raiser::floating(const Statement &S, ArrayRef<StringRef> Parts, Type *Ty) {
+  StringRef Op = Parts[0], Suffix = Parts.back();
+  auto Modifiers = Parts.drop_front().drop_back();
+  bool Half = Ty->getScalarSizeInBits() == 16;
+  bool Approximate = !Modifiers.empty() &&
+                     (Modifiers[0] == "approx" || (Modifiers[0] == "full" && Op == "div"));
+  unsigned Inputs = Op == "fma" ? 3 : Op == "mul" || Op == "div" || Op == "set" ? 2 : 1;
+  Type *Result = Ty;
+  if (Approximate) {
+    bool Flush = Modifiers.size() == 2 && Modifiers[1] == "ftz";
+    bool Known = is_contained({"ex2", "lg2", "sin", "cos", "rcp", "rsqrt", "sqrt", "div"}, Op);
+    if (Modifiers.size() > 2 || (Modifiers.size() == 2 && !Flush))
+      return false;
+    if (Suffix == "f32" ? !Known && (Op != "tanh" || Flush)
+        : Half          ? Op != "ex2" && (Op != "tanh" || Flush)
+                        : !(Op == "rcp" && Flush) && Op != "rsqrt")
+      return false;
+  } else if (Op == "mov") {
+    if (!Modifiers.empty())
+      return false;
+  } else if (Op == "mul" || Op == "fma") {
+    // A product without .rn may be fused by the assembler, but there is no sum here.
+    bool Rounded = Modifiers.size() == 1 && Modifiers[0] == "rn";
+    if ((!Rounded && (Op == "fma" || !Modifiers.empty())) ||
+        (Half && (Op == "mul" || Ty->getScalarType()->isBFloatTy())))
+      return false;
+    if (Suffix == "f32" && Form == RaiseAsm::Neutral && flushes(*Call.getFunction()))
+      return false;
+  } else if (Op == "cvt") {
+    Result = Modifiers.empty() ? nullptr : typeOf(Modifiers.back());
+    if (!(S.Opcode == "cvt.f32.f16" || S.Opcode == "cvt.rn.f16.f32" ||
+          S.Opcode == "cvt.rn.bf16.f32"))
+      return false;
+  } else if (S.Opcode != "set.eq.f16.f16" && S.Opcode != "set.eq.f16x2.f16x2") {
+    return false;
+  }
+  if (S.Operands.size() != Inputs + 1)
+    return false;
+  SmallVector<Value *, 3> In;
+  for (StringRef O : ArrayRef(S.Operands).drop_front()) {
+    In.push_back(operand(O, Ty));
+    if (!In.back())
+      return false;
+  }
+  if (!B)
+    return define(S.Operands[0], Constant::getNullValue(Result));
+  Value *V = Approximate    ? approximate(Op, Modifiers, Suffix, Ty, In)
+             : Op == "mov"  ? In[0]
+             : Op == "mul"  ? B->CreateFMul(In[0], In[1])
+             : Op == "fma"  ? B->CreateIntrinsic(Intrinsic::fma, {Ty}, In)
+             : Op == "cvt"  ? B->CreateFPCast(In[0], Result)
+                            : B->CreateUIToFP(B->CreateFCmpOEQ(In[0], In[1]), Ty);
+  return define(S.Operands[0], V);
 }
 
 /// membar.LEVEL, fence[.ORDER].SCOPE. Fences between proxies and those of barrier objects
@@ -196,6 +355,8 @@ bool Raiser::fence(ArrayRef<StringRef> Parts) {
     return false;
   if (Parts.size() == 3 && Parts[1] != "sc" && Parts[1] != "acq_rel" &&
       Parts[1] != "acquire" && Parts[1] != "release")
+    return false;
+  if (Form == RaiseAsm::Native)
     return false;
   const char *Name = StringSwitch<const char *>(Level)
                          .Case("cta", "__hetckpt_fence_block")
@@ -217,6 +378,10 @@ bool Raiser::step(const Statement &S) {
   StringRef Op = Parts[0];
   if (Op == "membar" || Op == "fence")
     return S.Operands.empty() && fence(Parts);
+  if (Type *Ty = typeOf(Parts.back()); Ty && Ty->isFPOrFPVectorTy())
+    return floating(S, Parts, Ty);
+  if (Op == "bfe" && Form == RaiseAsm::Native)
+    return false;
   std::optional<Shape> Is = shapeOf(Op);
   if (!Is || Parts.size() < 2 || S.Operands.size() != Is->Inputs + 1)
     return false;
@@ -385,11 +550,13 @@ Value *Raiser::result() {
   return Whole;
 }
 
-bool canRaiseInlineAsm(const CallBase &Call) { return Raiser(Call, nullptr).run(); }
+bool canRaiseInlineAsm(const CallBase &Call, RaiseAsm Form) {
+  return Raiser(Call, nullptr, Form).run();
+}
 
 Value *raiseInlineAsm(CallBase &Call) {
   IRBuilder<> B(&Call);
-  Raiser R(Call, &B);
+  Raiser R(Call, &B, RaiseAsm::Neutral);
   if (!R.run())
     return nullptr;
   return R.result();

@@ -51,5 +51,5 @@ config.substitutions += [
     ("%python", config.python),
     ("%registers", f"{config.python} {here}/registers.py {config.ptxas}"),
     (r"\bFileCheck\b", config.filecheck),
-    (r"\bnot\b", config.not_),
+    (r"(?<!-)\bnot\b", config.not_),
 ]

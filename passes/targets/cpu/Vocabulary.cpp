@@ -113,9 +113,15 @@ Value *Lowerer::lower(StringRef Name) {
 }
 
 /// Operations on pairs are two operations: T nvvm_OP_f16x2(a, b) -> nvvm_OP_f16 twice.
+/// Intrinsics that LLVM names by their type say v2f16.
 Value *splitPair(CallInst &Call, StringRef Name, function_ref<bool(StringRef)> HasSupport) {
   auto *VT = dyn_cast<FixedVectorType>(Call.getType());
-  size_t At = Name.find("f16x2");
+  size_t At = StringRef::npos, Length = 0;
+  for (StringRef Pair : {"bf16x2", "f16x2", "v2bf16", "v2f16"})
+    if (At == StringRef::npos) {
+      At = Name.find(Pair);
+      Length = Pair.size();
+    }
   if (!VT || VT->getNumElements() != 2 || At == StringRef::npos)
     return nullptr;
   SmallVector<Type *, 3> Types;
@@ -124,7 +130,8 @@ Value *splitPair(CallInst &Call, StringRef Name, function_ref<bool(StringRef)> H
       return nullptr;
     Types.push_back(VT->getElementType());
   }
-  std::string Scalar = (Name.take_front(At) + "f16" + Name.drop_front(At + 5)).str();
+  const char *Half = VT->getElementType()->isBFloatTy() ? "bf16" : "f16";
+  std::string Scalar = (Name.take_front(At) + Half + Name.drop_front(At + Length)).str();
   if (!HasSupport(Scalar))
     return nullptr;
   FunctionCallee Callee = Call.getModule()->getOrInsertFunction(

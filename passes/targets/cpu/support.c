@@ -7,7 +7,8 @@
  * declared below. Names are those of docs/portable-image.md; __hetckpt_cpu_* take the
  * block in front.
  *
- * support_float.h has rounding modes, conversions and approximate instructions,
+ * support_float.h has rounding modes, conversions and, from exact/approximate.h, approximate
+ * instructions,
  * support_bits.h operations on bits and bytes,
  * support_libcalls.h what code generation itself may call.
  */

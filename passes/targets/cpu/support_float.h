@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* Part of support.c: rounding modes, conversions, approximate instructions. */
-
-double sin(double), cos(double), log2(double);
+/* Part of support.c: rounding modes, conversions; approximate instructions are in a header of their own. */
+#include "exact/approximate.h"
 
 #define CSR_RN 0x0000u
 #define CSR_RM 0x2000u
@@ -27,11 +26,6 @@ double sin(double), cos(double), log2(double);
 		r_;                                                                                 \
 	})
 
-/* Single precision with denormals taken as zero of the same sign. */
-static inline float ftz(float x)
-{
-	return __builtin_fabsf(x) < 0x1p-126f ? __builtin_copysignf(0.0f, x) : x;
-}
 static inline float keep(float x) { return x; }
 static inline double keep_d(double x) { return x; }
 
@@ -164,6 +158,7 @@ TO_INTS(rz, __builtin_truncf, __builtin_trunc)
 #define SINGLE(name, EXPR) float FN(name)(float x); float FN(name)(float x) { return EXPR; }
 #define PAIR(name, EXPR) float FN(name)(float x, float y); float FN(name)(float x, float y) { return EXPR; }
 SINGLE(fabs_ftz_f32, __builtin_fabsf(ftz(x)))
+SINGLE(sqrt_f, __builtin_sqrtf(x))
 SINGLE(floor_ftz_f, __builtin_floorf(ftz(x)))
 SINGLE(ceil_ftz_f, __builtin_ceilf(ftz(x)))
 SINGLE(trunc_ftz_f, __builtin_truncf(ftz(x)))
@@ -203,180 +198,8 @@ static inline float xor_sign(float r, float x, float y)
 MINMAX(fmin, min_f)
 MINMAX(fmax, max_f)
 
-/* ---- Approximate instructions ----------------------------------------------
- * Vendors' results differ in the last bits. Here they are computed in double precision
- * by the series below and rounded once, so that they depend on no library and are
- * within half a unit of the last place of single precision, but for rare ties.
- */
-static inline double bits_to_double(uint64_t b)
-{
-	union { uint64_t b; double d; } u = {b};
-	return u.d;
-}
-static inline uint64_t double_to_bits(double d)
-{
-	union { double d; uint64_t b; } u = {d};
-	return u.b;
-}
-
-/* 2^x, |x| clamped to 1000: 2^n by exponent, 2^f for |f| <= 1/2 by the exponential
-   series to the tenth power of f ln 2; error below 2^-42. */
-static inline double exp2_series(double x)
-{
-	const double shift = 0x1.8p52;
-	double c = x > 1000 ? 1000 : x < -1000 ? -1000 : x;
-	double s = c + shift;
-	double f = (c - (s - shift)) * 0.693147180559945309417;
-	double p = 1.0 / 3628800;
-
-	p = p * f + 1.0 / 362880;
-	p = p * f + 1.0 / 40320;
-	p = p * f + 1.0 / 5040;
-	p = p * f + 1.0 / 720;
-	p = p * f + 1.0 / 120;
-	p = p * f + 1.0 / 24;
-	p = p * f + 1.0 / 6;
-	p = p * f + 0.5;
-	p = p * f + 1.0;
-	p = p * f + 1.0;
-	return p * bits_to_double((double_to_bits(s) + 1023) << 52);
-}
-
-/* log2 x for a positive, finite, normal x: exponent plus the series of
-   2 atanh((m - 1)/(m + 1)) for m in [sqrt(1/2), sqrt 2); error below 2^-46. */
-static inline double log2_series(double x)
-{
-	uint64_t b = double_to_bits(x);
-	uint64_t up = (b & 0xfffffffffffffull) > 0x6a09e667f3bcdull;
-	double e = (double)(int32_t)((b >> 52) - 1023 + up);
-	double m = bits_to_double((b & 0xfffffffffffffull) | (1023 - up) << 52);
-	double s = (m - 1) / (m + 1), q = s * s;
-	double p = 1.0 / 17;
-
-	p = p * q + 1.0 / 15;
-	p = p * q + 1.0 / 13;
-	p = p * q + 1.0 / 11;
-	p = p * q + 1.0 / 9;
-	p = p * q + 1.0 / 7;
-	p = p * q + 1.0 / 5;
-	p = p * q + 1.0 / 3;
-	p = p * q + 1.0;
-	return e + 2 * s * p * 1.44269504088896340736;
-}
-
-static inline float log2_single(float x)
-{
-	if (x != x || x < 0)
-		return __builtin_nanf("");
-	if (x == 0)
-		return -__builtin_inff();
-	return x == __builtin_inff() ? x : (float)log2_series(x);
-}
-
-static inline double sin_poly(double r)
-{
-	double q = r * r, p = 1.0 / 6227020800;
-
-	p = p * q - 1.0 / 39916800;
-	p = p * q + 1.0 / 362880;
-	p = p * q - 1.0 / 5040;
-	p = p * q + 1.0 / 120;
-	p = p * q - 1.0 / 6;
-	return r + r * q * p;
-}
-static inline double cos_poly(double r)
-{
-	double q = r * r, p = -1.0 / 87178291200;
-
-	p = p * q + 1.0 / 479001600;
-	p = p * q - 1.0 / 3628800;
-	p = p * q + 1.0 / 40320;
-	p = p * q - 1.0 / 720;
-	p = p * q + 1.0 / 24;
-	p = p * q - 0.5;
-	return 1 + q * p;
-}
-
-/* sin(x + quarter * pi/2). pi/2 in two parts, the first of 33 bits: exact products up
-   to 2^20 quarters; beyond that libm reduces. */
-static inline float sine(float x, uint64_t quarter)
-{
-	const double shift = 0x1.8p52;
-	double k, r;
-	uint64_t n;
-
-	if (!(__builtin_fabsf(x) < 0x1p20f))
-		return (float)(quarter ? cos(x) : sin(x));
-	k = (double)x * 0.636619772367581343076 + shift;
-	n = double_to_bits(k) + quarter;
-	k -= shift;
-	r = ((double)x - k * 0x1.921fb544p0) - k * 0x1.0b4611a626331p-34;
-	r = n & 1 ? cos_poly(r) : sin_poly(r);
-	return (float)(n & 2 ? -r : r);
-}
-
-static inline float tanh_single(float x)
-{
-	double d = x, q = d * d, e;
-
-	if (q < 0x1p-6)
-		return (float)(d * (1 + q * (-1.0 / 3 + q * (2.0 / 15 + q * (-17.0 / 315 + q * (62.0 / 2835 - q * (1382.0 / 155925)))))));
-	e = exp2_series(d * 2.88539008177792681472);
-	return (float)(1 - 2 / (e + 1));
-}
-
-/* rcp.approx.ftz.f64 keeps the upper word only. */
-static inline double upper_word(double x)
-{
-	return bits_to_double(double_to_bits(x) & 0xffffffff00000000ull);
-}
-static inline double ftz_d(double x)
-{
-	return __builtin_fabs(x) < 0x1p-1022 ? __builtin_copysign(0.0, x) : x;
-}
-
-#define APPROX(name, f, EXPR)                                                                       \
-	float FN(name##_approx_##f)(float a);                                                       \
-	float FN(name##_approx_##f)(float a)                                                        \
-	{                                                                                           \
-		float x = a;                                                                        \
-		return EXPR;                                                                        \
-	}                                                                                           \
-	float FN(name##_approx_ftz_##f)(float a);                                                   \
-	float FN(name##_approx_ftz_##f)(float a)                                                    \
-	{                                                                                           \
-		float x = ftz(a);                                                                   \
-		return ftz(EXPR);                                                                   \
-	}
-APPROX(ex2, f, (float)exp2_series(x))
-APPROX(ex2, f32, (float)exp2_series(x))
-APPROX(lg2, f, log2_single(x))
-APPROX(sin, f, sine(x, 0))
-APPROX(cos, f, sine(x, 1))
-APPROX(tanh, f, tanh_single(x))
-APPROX(tanh, f32, tanh_single(x))
-APPROX(rcp, f, 1.0f / x)
-APPROX(sqrt, f, __builtin_sqrtf(x))
-APPROX(rsqrt, f, (float)(1.0 / __builtin_sqrt((double)x)))
-PAIR(div_approx_f, x / y)
-PAIR(div_approx_ftz_f, ftz(ftz(x) / ftz(y)))
-PAIR(div_full, x / y)
-PAIR(div_full_ftz, ftz(ftz(x) / ftz(y)))
-SINGLE(sqrt_f, __builtin_sqrtf(x))
-
-#define DOUBLE(name, EXPR) double FN(name)(double x); double FN(name)(double x) { return EXPR; }
-DOUBLE(rcp_approx_ftz_d, ftz_d(upper_word(1.0 / ftz_d(x))))
-DOUBLE(rsqrt_approx_d, 1.0 / __builtin_sqrt(x))
-DOUBLE(rsqrt_approx_ftz_d, ftz_d(upper_word(1.0 / __builtin_sqrt(ftz_d(x)))))
-DOUBLE(lg2_approx_d, log2(x))
-DOUBLE(ex2_approx_d, exp2_series(x))
-
 /* ---- Half precision -------------------------------------------------------- */
 
-_Float16 FN(ex2_approx_f16)(_Float16 x);
-_Float16 FN(ex2_approx_f16)(_Float16 x) { return (_Float16)(float)exp2_series((double)x); }
-_Float16 FN(tanh_approx_f16)(_Float16 x);
-_Float16 FN(tanh_approx_f16)(_Float16 x) { return (_Float16)tanh_single((float)x); }
 _Float16 FN(fmin_f16)(_Float16 x, _Float16 y);
 _Float16 FN(fmin_f16)(_Float16 x, _Float16 y) { return (_Float16)min_f((float)x, (float)y); }
 _Float16 FN(fmax_f16)(_Float16 x, _Float16 y);

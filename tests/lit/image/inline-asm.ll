@@ -34,6 +34,60 @@ define ptx_kernel void @known(ptr %p, i32 %a, float %f) {
   ret void
 }
 
+; Floating point: registers declared in blocks, halves of words, approximate instructions by
+; their neutral names. The CPU flushes by function, a snippet by instruction: there none.
+; SCOPE-LABEL: kernel floating: thread scope
+; CHECK-LABEL: @floating(
+; CHECK-NOT: asm
+; CHECK: trunc i32 %a to i16
+; CHECK: lshr i32 %a, 16
+; CHECK: fpext half
+; CHECK: fmul float
+; CHECK: call float @__hetckpt_nvvm_lg2_approx_ftz_f(float
+; CHECK: fptrunc float {{.*}} to half
+; CHECK: or i32
+; CHECK: call bfloat @__hetckpt_nvvm_tanh_approx_bf16(bfloat
+; CHECK: call bfloat @__hetckpt_nvvm_tanh_approx_bf16(bfloat
+; CHECK: call float @__hetckpt_nvvm_div_full_ftz(float %f, float %f)
+; CHECK: call double @__hetckpt_nvvm_rcp_approx_ftz_d(double %d)
+; CHECK: ret void
+define ptx_kernel void @floating(ptr %p, i32 %a, float %f, double %d) {
+  %half = call i32 asm "{.reg.b16 hl, hu; .reg.b32 f;\0A mov.b32 {hl, hu}, $1;\0A cvt.f32.f16 f, hl;\0A mul.f32 f, f, f;\0A lg2.approx.ftz.f32 f, f;\0A {.reg.b16 r;\0A cvt.rn.f16.f32 r, f;\0A mov.b32 $0, {r, hu};\0A}\0A}", "=r,r"(i32 %a)
+  store volatile i32 %half, ptr %p
+  %pair = call i32 asm "tanh.approx.bf16x2 $0, $1;", "=r,r"(i32 %a)
+  store volatile i32 %pair, ptr %p
+  %div = call float asm "div.full.ftz.f32\09$0, $1, $1;", "=f,f"(float %f)
+  store volatile float %div, ptr %p
+  %rcp = call double asm "rcp.approx.ftz.f64 $0, $1;", "=d,d"(double %d)
+  store volatile double %rcp, ptr %p
+  ret void
+}
+
+; SCOPE-LABEL: kernel flushing: cannot pause: inline assembly
+; SCOPE-LABEL: kernel hidden: cannot pause: inline assembly
+; SCOPE-LABEL: kernel unrounded: cannot pause: inline assembly
+; CHECK-LABEL: @flushing(
+; CHECK: asm
+; CHECK-LABEL: @hidden(
+; CHECK: asm
+; CHECK-LABEL: @unrounded(
+; CHECK: asm
+define ptx_kernel void @flushing(ptr %p, float %f) "denormal-fp-math-f32"="preserve-sign,preserve-sign" {
+  %r = call float asm "mul.f32 $0, $1, $1;", "=f,f"(float %f)
+  store volatile float %r, ptr %p
+  ret void
+}
+define ptx_kernel void @hidden(ptr %p, i32 %a) {
+  %r = call i32 asm "{.reg.b32 x; mov.b32 x, $1; {.reg.b32 x; mov.b32 x, 0;} mov.b32 $0, x;}", "=r,r"(i32 %a)
+  store volatile i32 %r, ptr %p
+  ret void
+}
+define ptx_kernel void @unrounded(ptr %p, float %f) {
+  %r = call float asm "add.f32 $0, $1, $1;", "=f,f"(float %f)
+  store volatile float %r, ptr %p
+  ret void
+}
+
 ; Amounts of shifts, counts of bits and positions of fields have 32 bits whatever the
 ; type; a shift by the width or more gives zeros or signs.
 ; SCOPE-LABEL: kernel counts: thread scope
