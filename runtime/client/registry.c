@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -52,7 +53,7 @@ static unsigned bucket_of(const void *host)
 
 static struct client_function *function_find(const void *host)
 {
-	struct client_function *f = __atomic_load_n(&functions[bucket_of(host)], __ATOMIC_ACQUIRE);
+	struct client_function *f = atomic_load_explicit(&functions[bucket_of(host)], memory_order_acquire);
 
 	while (f && f->host != host)
 		f = f->next;
@@ -61,7 +62,7 @@ static struct client_function *function_find(const void *host)
 
 static struct variable *variable_find(const void *host)
 {
-	struct variable *v = __atomic_load_n(&variables[bucket_of(host)], __ATOMIC_ACQUIRE);
+	struct variable *v = atomic_load_explicit(&variables[bucket_of(host)], memory_order_acquire);
 
 	while (v && v->host != host)
 		v = v->next;
@@ -118,7 +119,7 @@ CLIENT_EXPORT void __cudaRegisterFunction(void **handle, const char *host, char 
 	f->module = (struct client_module *)handle;
 	pthread_mutex_lock(&lock);
 	f->next = functions[b];
-	__atomic_store_n(&functions[b], f, __ATOMIC_RELEASE);
+	atomic_store_explicit(&functions[b], f, memory_order_release);
 	pthread_mutex_unlock(&lock);
 }
 
@@ -135,7 +136,7 @@ CLIENT_EXPORT void __cudaRegisterVar(void **handle, char *host, char *device, co
 	v->module = (struct client_module *)handle;
 	pthread_mutex_lock(&lock);
 	v->next = variables[b];
-	__atomic_store_n(&variables[b], v, __ATOMIC_RELEASE);
+	atomic_store_explicit(&variables[b], v, memory_order_release);
 	pthread_mutex_unlock(&lock);
 }
 

@@ -69,7 +69,7 @@ int hetckpt_fatbin_aot_make(const void *image, uint64_t image_bytes, const char 
                             uint64_t code_bytes, unsigned char **entry, uint64_t *bytes)
 {
 	struct hetckpt_aot_header header = {
-		.magic = HETCKPT_AOT_MAGIC, .abi = HETCKPT_ABI_VERSION,
+		.abi = HETCKPT_ABI_VERSION,
 		.header_bytes = sizeof header, .code_bytes = code_bytes,
 	};
 	int r = image_hash(image, image_bytes, header.image);
@@ -77,6 +77,7 @@ int hetckpt_fatbin_aot_make(const void *image, uint64_t image_bytes, const char 
 
 	if (r || !*target || strlen(target) >= HETCKPT_AOT_TARGET || !code_bytes)
 		return -EINVAL;
+	memcpy(header.magic, HETCKPT_AOT_MAGIC, sizeof header.magic);
 	memcpy(header.target, target, strlen(target));
 	out = malloc(sizeof header + code_bytes);
 	if (!out)

@@ -268,12 +268,12 @@ static uint32_t barrier_id(const struct cpu_slot *slot, uint32_t tid, const stru
 	return id & (CPU_MAX_BARRIERS - 1);
 }
 
-/* Answers the barriers that are complete. How many threads go on. */
-static uint32_t answer_barriers(struct cpu_slot *slot)
+/* Answers the barriers that are complete. */
+static void answer_barriers(struct cpu_slot *slot)
 {
 	struct hetckpt_cpu_block *b = &slot->block;
 	struct { uint32_t waiting, expected, set; } bar[CPU_MAX_BARRIERS + 1] = {0};
-	uint32_t n = b->threads, live = 0, freed = 0;
+	uint32_t n = b->threads, live = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
 		const struct hetckpt_cpu_site *site;
@@ -319,10 +319,8 @@ static uint32_t answer_barriers(struct cpu_slot *slot)
 			default: break;
 			}
 			slot->phase[i] = CPU_READY;
-			freed++;
 		}
 	}
-	return freed;
 }
 
 /* The lanes may stand at different sites of one operation, whose constants differ. */
@@ -352,12 +350,12 @@ static void answer_lanes(struct cpu_slot *slot, const struct hetckpt_cpu_site *s
 	cpu_warp_answer(b, &any, first, lanes, mask);
 }
 
-/* Answers what is complete in the warp from thread first on. How many lanes go on. */
-static uint32_t answer_warp(struct cpu_slot *slot, uint32_t first)
+/* Answers what is complete in the warp from thread first on. */
+static void answer_warp(struct cpu_slot *slot, uint32_t first)
 {
 	struct hetckpt_cpu_block *b = &slot->block;
 	uint32_t lanes = b->threads - first < WARP ? b->threads - first : WARP;
-	uint32_t live = 0, waiting = 0, freed = 0;
+	uint32_t live = 0, waiting = 0;
 
 	for (uint32_t i = 0; i < lanes; i++) {
 		live |= (uint32_t)(slot->phase[first + i] != CPU_ENDED) << i;
@@ -393,14 +391,13 @@ static uint32_t answer_warp(struct cpu_slot *slot, uint32_t first)
 		answer_lanes(slot, site, first, need, mask);
 		for (uint32_t rest = need; rest; rest &= rest - 1)
 			slot->phase[first + (uint32_t)__builtin_ctz(rest)] = CPU_READY;
-		freed += (uint32_t)__builtin_popcount(need);
 		waiting &= ~need;
 		left &= waiting;
 	}
-	return freed;
 }
 
-/* Nobody can go on otherwise: the lanes that stand at one activemask are together. */
+/* Nobody can go on otherwise: the lanes that stand at one activemask are together. How
+   many go on. */
 static uint32_t answer_activemask(struct cpu_slot *slot)
 {
 	struct hetckpt_cpu_block *b = &slot->block;
@@ -469,14 +466,14 @@ static void join(struct cpu_slot *slot)
 static enum cpu_outcome round_apart(struct cpu_slot *slot, bool *ended)
 {
 	struct hetckpt_cpu_block *b = &slot->block;
-	uint32_t ran, freed, live = 0, ready = 0, spinning = 0;
+	uint32_t ran, live = 0, ready = 0, spinning = 0;
 	enum cpu_outcome r = run_ready(slot, &ran);
 
 	if (r != CPU_BLOCK_DONE)
 		return r;
-	freed = answer_barriers(slot);
+	answer_barriers(slot);
 	for (uint32_t first = 0; first < b->threads; first += WARP)
-		freed += answer_warp(slot, first);
+		answer_warp(slot, first);
 	for (uint32_t i = 0; i < b->threads; i++) {
 		live += slot->phase[i] != CPU_ENDED;
 		ready += slot->phase[i] == CPU_READY;
