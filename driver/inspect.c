@@ -322,6 +322,9 @@ int hetckpt_command_inspect(int argc, char **argv)
 	if (which.thread_given && !which.block_given)
 		return hetckpt_usage_error(argv, "--thread needs --block");
 	file = !stat(argv[optind], &st) ? !S_ISDIR(st.st_mode) : strchr(argv[optind], '/') != NULL;
+	/* A session may have the name of a folder that happens to be here. */
+	if (!file && strchr(argv[optind], '/'))
+		return hetckpt_fail(HETCKPT_EXIT_FAILURE, "%s: is a folder", argv[optind]);
 	if (!file && which.kernel)
 		return hetckpt_usage_error(argv, "--kernel needs a snapshot: there is no file %s",
 					   argv[optind]);

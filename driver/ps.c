@@ -65,7 +65,7 @@ static void print_row(const json_t *facts)
 
 	if (!pid)
 		pid = json_integer_value(json_object_get(facts, "supervisor_pid"));
-	printf("%-10s%-16s%-9lld%-12s%-12s%-11s", text(facts, "id", "?"), text(facts, "name", "-"),
+	printf("%-10s%-16s%-9lld%-12s%-15s%-11s", text(facts, "id", "?"), text(facts, "name", "-"),
 	       (long long)pid, text(facts, "device", "?"), state_of(facts),
 	       hetckpt_seconds_format(json_number_value(json_object_get(facts, "uptime_seconds")),
 				      seconds));
@@ -101,7 +101,7 @@ int hetckpt_command_ps(int argc, char **argv)
 		return hetckpt_fail(HETCKPT_EXIT_FAILURE, "%s", error.text);
 	all = json_array();
 	if (!json && !quiet)
-		printf("%-10s%-16s%-9s%-12s%-12s%-11s%s\n", "ID", "NAME", "PID", "DEVICE", "STATE",
+		printf("%-10s%-16s%-9s%-12s%-15s%-11s%s\n", "ID", "NAME", "PID", "DEVICE", "STATE",
 		       "UPTIME", "COMMAND");
 	for (size_t i = 0; i < list.count; i++) {
 		json_t *facts;

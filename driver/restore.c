@@ -241,6 +241,21 @@ static int report(const struct work *w, const char *id)
 	return hetckpt_stdout_finish();
 }
 
+/* The worker has the file as a descriptor and calls it "snapshot". */
+static int failed(const struct work *w)
+{
+	static const char nameless[] = "snapshot: ";
+	const char *text = w->error.text;
+	bool damaged = w->rc == -EBADMSG || w->rc == -ENOTSUP;
+
+	if (!strncmp(text, nameless, sizeof nameless - 1)) {
+		text += sizeof nameless - 1;
+		damaged |= w->rc == -EINVAL || w->rc == -EFBIG;
+	}
+	return hetckpt_fail(damaged ? HETCKPT_EXIT_DAMAGED : HETCKPT_EXIT_FAILURE, "%s: %s",
+			    w->choice->file, text);
+}
+
 static int restore(struct choice *choice)
 {
 	char *words[] = {(char *)choice->file, NULL};
@@ -248,19 +263,25 @@ static int restore(struct choice *choice)
 	struct work work = {.sv = &sv, .choice = choice, .fd = -1};
 	struct hetckpt_error error;
 	char id[sizeof sv.entry.id];
-	bool by_checkpoint;
+	bool by_checkpoint, made = false;
 	int ended_by, rc;
 	pthread_t thread;
+	struct stat st;
 
 	work.fd = open(choice->file, O_RDONLY | O_CLOEXEC);
 	if (work.fd < 0)
 		return hetckpt_fail(HETCKPT_EXIT_FAILURE, "%s: %s", choice->file, strerror(errno));
-	if (mkdir(choice->directory, 0777) && errno != EEXIST) {
+	made = !mkdir(choice->directory, 0777);
+	if (!made && errno != EEXIST) {
 		rc = hetckpt_fail(HETCKPT_EXIT_FAILURE, "cannot make %s: %s", choice->directory,
 				  strerror(errno));
 		goto out;
 	}
 	choice->export_path = realpath(choice->directory, NULL);
+	if (choice->export_path && (stat(choice->export_path, &st) || !S_ISDIR(st.st_mode))) {
+		rc = hetckpt_fail(HETCKPT_EXIT_FAILURE, "%s: is no folder", choice->directory);
+		goto out;
+	}
 	if (!choice->export_path || access(choice->export_path, W_OK | X_OK)) {
 		rc = hetckpt_fail(HETCKPT_EXIT_FAILURE, "%s: %s", choice->directory, strerror(errno));
 		goto out;
@@ -298,10 +319,11 @@ static int restore(struct choice *choice)
 	else if (work.rc == -ECANCELED)
 		rc = hetckpt_fail(HETCKPT_EXIT_FAILURE, "session %s was ended", id);
 	else
-		rc = hetckpt_fail(work.rc == -EBADMSG || work.rc == -ENOTSUP ? HETCKPT_EXIT_DAMAGED
-									  : HETCKPT_EXIT_FAILURE,
-				  "%s: %s", choice->file, work.error.text);
+		rc = failed(&work);
 out:
+	/* Fails, as it should, if anything has been written there. */
+	if (made && !work.done)
+		rmdir(choice->directory);
 	json_decref(work.facts);
 	free(choice->export_path);
 	close(work.fd);

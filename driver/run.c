@@ -14,7 +14,7 @@ static const char help[] =
 	"Usage: hetckpt run [OPTIONS] [--] PROGRAM [ARGUMENT...]\n\n"
 	"Starts a CUDA program so that its GPU work can be paused, written to a snapshot and moved\n"
 	"to other devices. The program must link the CUDA runtime dynamically (-cudart shared),\n"
-	"and its kernels must have been compiled by hetcc.\n\n"
+	"and its kernels must have been compiled by hetcc, or by clang with hetckpt-pass.so.\n\n"
 	"  --device DEVICE    where to run, as 'hetckpt devices' names it (default: $HETCKPT_DEVICE,\n"
 	"                     else the first GPU, else cpu:0)\n"
 	"  --name NAME        a name for the session\n"

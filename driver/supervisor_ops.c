@@ -283,6 +283,18 @@ static int go_on(struct hetckpt_supervisor *sv, struct hetckpt_worker_link *link
 	return rc;
 }
 
+/* The worker knows the file by a descriptor alone: puts its name where the worker could not. */
+static void name_file(const char *path, struct hetckpt_error *error)
+{
+	static const char nameless[] = "snapshot: ";
+	char text[HETCKPT_ERROR_TEXT];
+
+	if (strncmp(error->text, nameless, sizeof nameless - 1))
+		return;
+	snprintf(text, sizeof text, "%.230s: %.230s", path, error->text + sizeof nameless - 1);
+	memcpy(error->text, text, sizeof text);
+}
+
 /*
  * From a paused session to a complete file. With a stage the program goes on as soon as its
  * state has been copied.
@@ -309,8 +321,10 @@ static int take_and_write(struct hetckpt_supervisor *sv, struct hetckpt_worker_l
 		if (!rc)
 			hetckpt_inside_merge(c->facts, reply);
 	}
-	if (rc)
+	if (rc) {
+		name_file(c->o->path, error);
 		return rc;
+	}
 	/* Who interrupted the tool does not want a file, and surely not a killed program. */
 	if (c->who && c->who->tick && c->who->tick(c->who->context, NULL))
 		return hetckpt_error_set(error, -ECANCELED, 0, "cancelled");

@@ -19,7 +19,7 @@
 /* ---- The device is lost ------------------------------------------------ */
 
 /* On a worker's reader thread: its device failed, or the process is gone unasked. */
-static void lost(void *context, struct hetckpt_worker_link *link, const char *why)
+static void lost(void *context, struct hetckpt_worker_link *link, const char *why, uint32_t cuda)
 {
 	struct hetckpt_supervisor *sv = context;
 	const char *path;
@@ -40,8 +40,10 @@ static void lost(void *context, struct hetckpt_worker_link *link, const char *wh
 				 "%.300s; device memory is lost, and there is no checkpoint", why);
 		snprintf(sv->failure, sizeof sv->failure, "%.*s", (int)sizeof sv->failure - 1, text);
 		sv->state = HETCKPT_STATE_FAILED;
-		/* Under lock: renew could replace the memory otherwise. */
-		hetckpt_session_fail(&sv->memory, 0, text);
+		/* Under lock: renew could replace the memory otherwise. A kernel's fault stays what
+		   it was: the application must not see another error according to which of its
+		   calls came before this. */
+		hetckpt_session_fail(&sv->memory, cuda, text);
 		pthread_cond_broadcast(&sv->changed);
 	}
 	pthread_mutex_unlock(&sv->lock);

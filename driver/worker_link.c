@@ -51,9 +51,11 @@ struct hetckpt_worker_link {
 	bool gone;                  /* and lost has been called, if it was to be */
 	bool retired;
 	bool fault_told;
+	uint32_t fault_cuda;        /* its CUDA error, 0 if it has none */
 	char fault[HETCKPT_ERROR_TEXT];
 	int status;                 /* of waitpid, when reaped */
-	void (*lost)(void *context, struct hetckpt_worker_link *link, const char *why);
+	void (*lost)(void *context, struct hetckpt_worker_link *link, const char *why,
+		     uint32_t cuda);
 	void *context;
 };
 
@@ -134,6 +136,7 @@ static struct call *call_find(struct hetckpt_worker_link *link, const json_t *me
 /* Takes one message (stolen). Returns true if it said that the device failed. */
 static bool message_take(struct hetckpt_worker_link *link, json_t *message)
 {
+	json_int_t code = json_integer_value(json_object_get(message, "code"));
 	const char *event = json_string_value(json_object_get(message, "event"));
 	const char *why = json_string_value(json_object_get(message, "error"));
 	bool fault = false;
@@ -145,6 +148,8 @@ static bool message_take(struct hetckpt_worker_link *link, json_t *message)
 		link->ready = true;
 	} else if (event && !strcmp(event, "fault")) {
 		snprintf(link->fault, sizeof link->fault, "%s", why ? why : "the device failed");
+		/* Negative: an errno, of a worker that cannot go on for a reason of its own. */
+		link->fault_cuda = code > 0 && code <= UINT32_MAX ? (uint32_t)code : 0;
 		fault = !link->fault_told && !link->retired;
 		link->fault_told |= fault;
 	} else if (call && json_object_get(message, "ok")) {
@@ -206,7 +211,7 @@ static void *reader(void *argument)
 		if (rc)
 			break;
 		if (message_take(link, message))
-			link->lost(link->context, link, link->fault);
+			link->lost(link->context, link, link->fault, link->fault_cuda);
 	}
 	wait_end(link->pid);
 	pthread_mutex_lock(&link->lock);
@@ -219,7 +224,7 @@ static void *reader(void *argument)
 	pthread_mutex_unlock(&link->lock);
 	/* Before those who wait hear of it: they shall find the session in its final state. */
 	if (unexpected)
-		link->lost(link->context, link, why);
+		link->lost(link->context, link, why, 0);
 	pthread_mutex_lock(&link->lock);
 	link->gone = true;
 	pthread_cond_broadcast(&link->changed);
@@ -476,7 +481,7 @@ void hetckpt_worker_expect_end(struct hetckpt_worker_link *link, bool expected)
 	}
 	pthread_mutex_unlock(&link->lock);
 	if (tell)
-		link->lost(link->context, link, why);
+		link->lost(link->context, link, why, 0);
 }
 
 void hetckpt_worker_kill(struct hetckpt_worker_link *link)

@@ -25,7 +25,8 @@ struct hetckpt_worker_options {
 	bool restore;         /* started with --restore: waits for "load" */
 	/* Called on the reader thread, without locks, when the device failed or the process
 	   is gone unasked. The link must not be released in it. */
-	void (*lost)(void *context, struct hetckpt_worker_link *link, const char *why);
+	void (*lost)(void *context, struct hetckpt_worker_link *link, const char *why,
+		     uint32_t cuda);
 	void *context;
 };
 

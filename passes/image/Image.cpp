@@ -43,7 +43,7 @@ void embedImage(Module &M, const std::vector<Kernel> &Kernels,
                 const VariableBlock &Variables) {
   for (const std::string &P : Variables.Problems)
     M.getContext().diagnose(DiagnosticInfoGeneric(
-        "hetckpt: variable with " + P + " will be zero on other devices",
+        "hetckpt: " + P + ", which is zero wherever the portable image is used",
         DS_Warning));
   std::string Map = writeStateMap(M, Kernels, Variables);
 

@@ -57,7 +57,14 @@ std::optional<SmallVector<Statement, 8>> parse(StringRef Text) {
     size_t End = Part.find_first_of(" \t");
     S.Opcode = Part.take_front(End);
     splitOperands(Part.drop_front(S.Opcode.size()), S.Operands);
+    if (S.Opcode == ".reg" && !S.Operands.empty()) {
+      // ".reg .u32 a, b" as well as ".reg.u32 a, b".
+      S.Operands[0] = S.Operands[0].split(' ').second.trim();
+      S.Opcode = ".reg.";
+    }
     if (S.Opcode.starts_with(".reg.")) {
+      if (any_of(S.Operands, [](StringRef N) { return N.empty() || N.contains('<'); }))
+        return std::nullopt;
       for (StringRef Name : S.Operands) {
         if (any_of(Blocks, [&](const StringSet<> &B) { return B.contains(Name); }))
           return std::nullopt;
@@ -87,6 +94,9 @@ private:
   bool bind();
   bool fence(ArrayRef<StringRef> Parts);
   bool step(const Statement &S);
+  bool pair(const Statement &S);
+  std::optional<bool> whole(const Statement &S);
+  std::optional<bool> choice(const Statement &S);
   bool floating(const Statement &S, ArrayRef<StringRef> Parts, Type *Ty);
   Value *approximate(StringRef Op, ArrayRef<StringRef> Modifiers, StringRef Suffix, Type *Ty,
                      ArrayRef<Value *> In);
@@ -132,6 +142,7 @@ std::optional<Shape> shapeOf(StringRef Op) {
       .Cases({"shl", "shr"}, Shape{2, 1})
       .Cases({"mad", "madc"}, Shape{3, 9, false, true, true})
       .Case("bfe", Shape{3, 1})
+      .Case("shf", Shape{3, 2})
       .Default(std::nullopt);
 }
 
@@ -372,7 +383,98 @@ bool Raiser::fence(ArrayRef<StringRef> Parts) {
   return true;
 }
 
+/// mov.b64 between a register and the two halves of one, low half first.
+bool Raiser::pair(const Statement &S) {
+  LLVMContext &C = Call.getContext();
+  Type *I32 = Type::getInt32Ty(C), *I64 = Type::getInt64Ty(C);
+  if (S.Opcode != "mov.b64" || S.Operands.size() != 2)
+    return false;
+  StringRef To = S.Operands[0], From = S.Operands[1];
+  bool Splits = To.consume_front("{");
+  if (Splits == From.consume_front("{") || !(Splits ? To : From).consume_back("}"))
+    return false;
+  auto [Low, High] = (Splits ? To : From).split(',');
+  Low = Low.trim(), High = High.trim();
+  if (Splits) {
+    Value *V = operand(From, I64);
+    if (!V)
+      return false;
+    if (!B)
+      return define(Low, Constant::getNullValue(I32)) &&
+             define(High, Constant::getNullValue(I32));
+    return define(Low, B->CreateTrunc(V, I32)) &&
+           define(High, B->CreateTrunc(B->CreateLShr(V, 32), I32));
+  }
+  Value *L = operand(Low, I32), *H = operand(High, I32);
+  if (!L || !H)
+    return false;
+  return define(To, B ? B->CreateOr(B->CreateShl(B->CreateZExt(H, I64), 32),
+                                    B->CreateZExt(L, I64))
+                      : Constant::getNullValue(I64));
+}
+
+/// Instructions that libdevice and clang's headers use and that fit no pattern. Empty
+/// optional: it is none of them.
+std::optional<bool> Raiser::whole(const Statement &S) {
+  LLVMContext &C = Call.getContext();
+  bool Shift = S.Opcode == "bfind.shiftamt.u32";
+  bool Sub = S.Opcode == "sub.rn.f32" || S.Opcode == "sub.rn.f64";
+  if (!Shift && !Sub)
+    return std::nullopt;
+  Type *Ty = Shift                        ? Type::getInt32Ty(C)
+             : S.Opcode.ends_with(".f64") ? Type::getDoubleTy(C)
+                                          : Type::getFloatTy(C);
+  SmallVector<Value *, 2> In;
+  if (S.Operands.size() != (Sub ? 3 : 2))
+    return false;
+  for (StringRef O : ArrayRef(S.Operands).drop_front()) {
+    Value *V = operand(O, Ty);
+    if (!V)
+      return false;
+    In.push_back(V);
+  }
+  if (!B)
+    return define(S.Operands[0], Constant::getNullValue(Ty));
+  if (Shift) {
+    Value *Zeros = B->CreateBinaryIntrinsic(Intrinsic::ctlz, In[0], B->getFalse());
+    return define(S.Operands[0], B->CreateSelect(B->CreateIsNull(In[0]),
+                                                 ConstantInt::getAllOnesValue(Ty), Zeros));
+  }
+  return define(S.Operands[0], B->CreateFSub(In[0], In[1]));
+}
+
+/// A comparison "equal or not ordered" and the selection by it, of libdevice's cbrt. Empty
+/// optional: it is neither.
+std::optional<bool> Raiser::choice(const Statement &S) {
+  LLVMContext &C = Call.getContext();
+  bool Compares = S.Opcode == "setp.equ.f64";
+  if (!Compares && S.Opcode != "selp.f64")
+    return std::nullopt;
+  if (S.Operands.size() != (Compares ? 3 : 4))
+    return false;
+  Type *Ty = Type::getDoubleTy(C);
+  Value *L = operand(S.Operands[1], Ty), *R = operand(S.Operands[2], Ty);
+  if (!L || !R)
+    return false;
+  if (Compares)
+    return define(S.Operands[0], B ? B->CreateFCmpUEQ(L, R) : ConstantInt::getFalse(C));
+  Value *Which = operand(S.Operands[3], Type::getInt1Ty(C));
+  if (!Which)
+    return false;
+  return define(S.Operands[0], B ? B->CreateSelect(Which, L, R) : L);
+}
+
 bool Raiser::step(const Statement &S) {
+  // In native code a difference that must not be fused stays as it is, and so does the rest.
+  if (Form == RaiseAsm::Neutral) {
+    if (S.Opcode == "mov.b64" &&
+        any_of(S.Operands, [](StringRef O) { return O.starts_with("{"); }))
+      return pair(S);
+    if (std::optional<bool> Done = whole(S))
+      return *Done;
+    if (std::optional<bool> Done = choice(S))
+      return *Done;
+  }
   SmallVector<StringRef, 5> Parts;
   S.Opcode.split(Parts, '.');
   StringRef Op = Parts[0];
@@ -391,6 +493,13 @@ bool Raiser::step(const Statement &S) {
   // Whatever else an instruction says changes what it computes (.sat, .relu, .wide).
   auto Modifiers = ArrayRef(Parts).drop_front().drop_back();
   bool Carries = is_contained(Modifiers, "cc"), Half = false;
+  if (Op == "shf") {
+    if (Modifiers.size() != 2 || Parts.back() != "b32" ||
+        (Modifiers[0] != "l" && Modifiers[0] != "r") ||
+        (Modifiers[1] != "wrap" && Modifiers[1] != "clamp"))
+      return false;
+    Modifiers = {};
+  }
   for (StringRef M : Modifiers) {
     bool IsHalf = M == "lo" || M == "hi";
     if ((M == "cc" && Is->Adds) || (IsHalf && Is->Halves && !Half))
@@ -414,7 +523,8 @@ bool Raiser::step(const Statement &S) {
   }
   Type *Result = Is->CountResult ? I32 : Ty;
   if (B)
-    return define(S.Operands[0], build(Op, Modifiers, Parts.back(), Ty, In));
+    return define(S.Operands[0], build(Op, ArrayRef(Parts).drop_front().drop_back(),
+                                       Parts.back(), Ty, In));
   if (Carries)
     Carry = ConstantInt::getFalse(Call.getContext());
   return define(S.Operands[0], Constant::getNullValue(Result));
@@ -475,6 +585,23 @@ Value *Raiser::build(StringRef Op, ArrayRef<StringRef> Modifiers, StringRef Suff
     return B->CreateSelect(Big, ConstantInt::get(Ty, 0), B->CreateLShr(In[0], Amount));
   };
 
+  // In[0] is the low word of what is shifted, In[1] the high one.
+  auto Funnel = [&]() -> Value * {
+    if (Has("wrap"))
+      return B->CreateIntrinsic(Has("l") ? Intrinsic::fshl : Intrinsic::fshr, {Ty},
+                                {In[1], In[0], In[2]});
+    Type *I64 = B->getInt64Ty();
+    Value *Both = B->CreateOr(B->CreateShl(B->CreateZExt(In[1], I64), Bits),
+                              B->CreateZExt(In[0], I64));
+    Value *Amount = B->CreateZExt(
+        B->CreateBinaryIntrinsic(Intrinsic::umin, In[2], B->getInt32(Bits)), I64);
+    if (Has("l"))
+      return B->CreateTrunc(B->CreateLShr(B->CreateShl(Both, Amount), Bits), Ty);
+    return B->CreateTrunc(B->CreateLShr(Both, Amount), Ty);
+  };
+
+  if (Op == "shf")
+    return Funnel();
   if (Op == "mov")
     return In[0];
   if (Op == "add" || Op == "addc")

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "image/Variables.h"
 #include "Names.h"
+#include "llvm/Demangle/Demangle.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/DataLayout.h"
 #include "llvm/IR/GlobalVariable.h"
@@ -27,9 +28,13 @@ class Writer {
 public:
   Writer(const DataLayout &DL, VariableBlock &Block) : DL(DL), Block(Block) {}
 
-  void write(const Constant *C, uint64_t At);
+  void write(const GlobalVariable &G, uint64_t At) {
+    Name = G.getName();
+    write(G.getInitializer(), At);
+  }
 
 private:
+  void write(const Constant *C, uint64_t At);
   void bytes(const APInt &Bits, uint64_t At, uint64_t Count) {
     for (uint64_t I = 0; I < Count; ++I)
       Block.Data[At + I] = Bits.extractBitsAsZExtValue(
@@ -39,6 +44,7 @@ private:
 
   const DataLayout &DL;
   VariableBlock &Block;
+  StringRef Name; ///< of the variable at hand
 };
 
 } // namespace
@@ -59,8 +65,8 @@ void Writer::pointer(const Constant *C, uint64_t At) {
     bytes(Offset, At, 8);
     return;
   }
-  Block.Problems.push_back("a pointer to " + Base->getName().str() +
-                           " in an initialiser");
+  Block.Problems.push_back("variable " + demangle(Name) + " holds the address of " +
+                           demangle(Base->getName()));
 }
 
 void Writer::write(const Constant *C, uint64_t At) {
@@ -89,7 +95,8 @@ void Writer::write(const Constant *C, uint64_t At) {
   }
   if (Ty->isPointerTy())
     return pointer(C, At);
-  Block.Problems.push_back("an initialiser that only the linker can compute");
+  Block.Problems.push_back("variable " + demangle(Name) +
+                           " holds what only the linker can compute");
 }
 
 VariableBlock layOutVariables(Module &M) {
@@ -113,7 +120,7 @@ VariableBlock layOutVariables(Module &M) {
   Block.Data.assign(At, 0);
   Writer W(DL, Block);
   for (auto [G, V] : zip_equal(Order, Block.Variables))
-    W.write(G->getInitializer(), V.Offset);
+    W.write(*G, V.Offset);
   return Block;
 }
 

@@ -135,8 +135,10 @@ bool client_lost(cudaError_t *error)
 		return true;
 	}
 	if (!hetckpt_session_failure(&session, &code, message, sizeof message)) {
-		client_say_once("the device is lost: %s", message);
 		*error = (cudaError_t)code;
+		/* A kernel's fault is the program's own; the supervisor has said which it was. */
+		if (!client_error_stays(*error))
+			client_say_once("the device is lost: %s", message);
 		return true;
 	}
 	if (hetckpt_control_hung_up(control)) {

@@ -213,7 +213,7 @@ void hetckpt_command_finish(struct hetckpt_core *core, struct hetckpt_command *c
 	if (asked)
 		hetckpt_command_reply(core, command, cuda, NULL, 0);
 	else if (cuda)
-		core->host.raise(core->host.context, cuda, text ? text : "");
+		core->host.raise(core->host.context, cuda, text);
 	hetckpt_command_drop(core, command);
 }
 

@@ -227,10 +227,10 @@ void hetckpt_core_fail(struct hetckpt_core *core, const struct hetckpt_error *er
 	core->failure = *error;
 	if (!core->failure.cuda)
 		core->failure.cuda = CUDA_UNKNOWN;
-	hetckpt_log(HETCKPT_LOG_ERROR, "%s", error->text);
+	/* Whoever hears of the fault tells people, once; the commands that end by it do not. */
 	core->host.fault(core->host.context, core->failure.cuda, core->failure.text);
 	while (core->oldest)
-		hetckpt_command_finish(core, core->oldest, core->failure.cuda, core->failure.text);
+		hetckpt_command_finish(core, core->oldest, core->failure.cuda, NULL);
 	for (struct hetckpt_stream *s = core->streams; s; s = s->next) {
 		s->ahead = s->unmarked = 0;
 		s->ahead_ns = 0;

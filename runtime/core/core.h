@@ -29,7 +29,8 @@ struct hetckpt_core_host {
 	   is a cudaError_t. */
 	void (*reply)(void *context, uint32_t slot, uint64_t seq, uint32_t code, const void *data,
 	              uint32_t bytes);
-	/* A command without a reply failed; the line says why. */
+	/* A command without a reply failed; the line says why. NULL: it ended by a fault, which
+	   has been told. */
 	void (*raise)(void *context, uint32_t cuda, const char *text);
 	/* The device is lost for good, once. */
 	void (*fault)(void *context, uint32_t cuda, const char *text);

@@ -28,7 +28,8 @@ static void raise_error(void *context, uint32_t cuda, const char *text)
 {
 	struct worker *worker = context;
 
-	hetckpt_log(HETCKPT_LOG_WARN, "%s", text);
+	if (text)
+		hetckpt_log(HETCKPT_LOG_WARN, "%s", text);
 	hetckpt_session_raise(&worker->session, cuda);
 }
 
@@ -39,7 +40,8 @@ static void fault(void *context, uint32_t cuda, const char *text)
 	struct worker *worker = context;
 
 	hetckpt_session_raise(&worker->session, cuda);
-	worker_event(worker, json_pack("{s:s, s:s, s:i}", "event", "fault", "error", text, "code", (int)cuda));
+	if (worker_event(worker, json_pack("{s:s, s:s, s:i}", "event", "fault", "error", text, "code", (int)cuda)))
+		hetckpt_log(HETCKPT_LOG_ERROR, "%s", text);
 }
 
 static void staging_release(void *context, uint64_t offset, uint64_t bytes)

@@ -2,7 +2,8 @@
 /*
  * cooperative_groups.h - groups of threads that synchronise and exchange values.
  *
- * thread_block, grid_group, thread_block_tile<N> for N up to 32, and coalesced_group.
+ * thread_block, grid_group, thread_block_tile<N> for N up to 32, coalesced_group, and
+ * thread_group for all but the grid.
  * A grid's barrier is made here, of words in the module's memory and block barriers,
  * so a launch that uses it can be paused while blocks wait in it. One cooperative
  * launch of a module runs at a time.
@@ -141,6 +142,7 @@ public:
 	}
 
 private:
+	friend class thread_group;
 	__device__ static unsigned int base() { return details::lane() & ~(Size - 1); }
 	__device__ static unsigned int mask() { return (0xffffffffu >> (32 - Size)) << base(); }
 };
@@ -191,6 +193,7 @@ public:
 	__device__ unsigned int ballot(int p) const { return packed(__ballot_sync(mask_, p)); }
 
 private:
+	friend class thread_group;
 	unsigned int mask_;
 
 	__device__ unsigned int lane_of(unsigned int rank) const { return __fns(mask_, 0, (int)rank + 1); }
@@ -206,6 +209,35 @@ private:
 };
 
 static inline __device__ coalesced_group coalesced_threads() { return coalesced_group(__activemask()); }
+
+/* Any of a block, a tile and coalesced threads, for functions that take whatever they get. */
+class thread_group {
+public:
+	__device__ thread_group(const thread_block &) : lanes_(0) {}
+	template <unsigned int Size, class Parent>
+	__device__ thread_group(const thread_block_tile<Size, Parent> &tile) : lanes_(tile.mask()) {}
+	__device__ thread_group(const coalesced_group &group) : lanes_(group.mask_) {}
+
+	__device__ unsigned int thread_rank() const
+	{
+		return lanes_ ? coalesced_group(lanes_).thread_rank() : thread_block::thread_rank();
+	}
+	__device__ unsigned int num_threads() const
+	{
+		return lanes_ ? (unsigned int)__popc(lanes_) : thread_block::num_threads();
+	}
+	__device__ unsigned int size() const { return num_threads(); }
+	__device__ void sync() const
+	{
+		if (lanes_)
+			__syncwarp(lanes_);
+		else
+			__syncthreads();
+	}
+
+private:
+	unsigned int lanes_; /* of the group in its warp; 0: the block */
+};
 
 template <class Group> static inline __device__ void sync(const Group &group) { group.sync(); }
 

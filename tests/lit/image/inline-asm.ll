@@ -240,7 +240,7 @@ define ptx_kernel void @predicate(ptr %p, i32 %a) {
   ret void
 }
 
-; SCOPE-LABEL: kernel register: cannot pause: inline assembly
+; SCOPE-LABEL: kernel register: thread scope
 define ptx_kernel void @register(ptr %p, i32 %a) {
   %r = call i32 asm "{ .reg .u32 t; add.u32 t, $1, 1; mov.u32 $0, t; }", "=r,r"(i32 %a)
   store i32 %r, ptr %p
@@ -251,5 +251,63 @@ define ptx_kernel void @register(ptr %p, i32 %a) {
 define ptx_kernel void @load(ptr %p) {
   %r = call i32 asm sideeffect "ld.volatile.global.u32 $0, [$1];", "=r,l"(ptr %p)
   store i32 %r, ptr %p
+  ret void
+}
+
+; What libdevice and clang's headers write as assembly: shifts of two words, halves of 64
+; bits in registers of the snippet's own, approximations, exact differences, a selection.
+; SCOPE-LABEL: kernel library: thread scope
+; CHECK-LABEL: @library(
+; CHECK-NOT: asm
+; CHECK: call i32 @llvm.fshl.i32(i32 %b, i32 %a, i32 5)
+; CHECK: call i32 @llvm.fshr.i32(i32 %b, i32 %a, i32 %b)
+; CHECK: [[MOST:%.*]] = call i32 @llvm.umin.i32(i32 %a, i32 32)
+; CHECK: zext i32 [[MOST]] to i64
+; CHECK: lshr i64
+; CHECK: [[LOW:%.*]] = trunc i64 %w to i32
+; CHECK: [[UPPER:%.*]] = lshr i64 %w, 32
+; CHECK: [[HIGH:%.*]] = trunc i64 [[UPPER]] to i32
+; CHECK: add i32 [[LOW]], %a
+; CHECK: call float @__hetckpt_nvvm_rcp_approx_ftz_f(float %f)
+; CHECK: call double @__hetckpt_nvvm_rsqrt_approx_ftz_d(double %d)
+; CHECK: fsub float %f, %f
+; CHECK: [[ZEROS:%.*]] = call i32 @llvm.ctlz.i32(i32 %a, i1 false)
+; CHECK: [[NONE:%.*]] = icmp eq i32 %a, 0
+; CHECK: select i1 [[NONE]], i32 -1, i32 [[ZEROS]]
+; CHECK: [[SAME:%.*]] = fcmp ueq double %d, %d
+; CHECK: select i1 [[SAME]], double %d, double %d
+; CHECK: ret void
+define ptx_kernel void @library(ptr %p, i32 %a, i32 %b, i64 %w, float %f, double %d) {
+  %left = call i32 asm "shf.l.wrap.b32 $0, $1, $2, $3;", "=r,r,r,r"(i32 %a, i32 %b, i32 5)
+  store volatile i32 %left, ptr %p
+  %right = call i32 asm "shf.r.wrap.b32 $0, $1, $2, $3;", "=r,r,r,r"(i32 %a, i32 %b, i32 %b)
+  store volatile i32 %right, ptr %p
+  %clamp = call i32 asm "shf.r.clamp.b32 $0, $1, $2, $3;", "=r,r,r,r"(i32 %a, i32 %b, i32 %a)
+  store volatile i32 %clamp, ptr %p
+  %pair = call i64 asm "{\0A\09.reg .u32 r0, r1;\0A\09mov.b64   {r0,r1}, $1;\0A\09add.cc.u32  r0, r0, $2;\0A\09addc.u32 r1, r1, 0;\0A\09mov.b64 $0, {r0,r1};\0A\09}", "=l,l,r"(i64 %w, i32 %a)
+  store volatile i64 %pair, ptr %p
+  %rcp = call float asm "rcp.approx.ftz.f32 $0,$1;", "=f,f"(float %f)
+  store volatile float %rcp, ptr %p
+  %rsqrt = call double asm "rsqrt.approx.ftz.f64 $0, $1;", "=d,d"(double %d)
+  store volatile double %rsqrt, ptr %p
+  %sub = call float asm "sub.rn.f32 $0, $1, $2;", "=f,f,f"(float %f, float %f)
+  store volatile float %sub, ptr %p
+  %find = call i32 asm "bfind.shiftamt.u32 $0, $1;", "=r,r"(i32 %a)
+  store volatile i32 %find, ptr %p
+  %choice = call double asm "{ .reg .pred __$$t;\0A  setp.equ.f64 __$$t, $1, $2;\0A  selp.f64 $0, $3, $4, __$$t;}", "=d,d,d,d,d"(double %d, double %d, double %d, double %d)
+  store volatile double %choice, ptr %p
+  ret void
+}
+
+; A name that is declared in two scopes, one that is never written.
+; SCOPE-LABEL: kernel scopes: cannot pause: inline assembly
+; CHECK-LABEL: @scopes(
+; CHECK: asm
+; CHECK: asm
+define ptx_kernel void @scopes(ptr %p, i32 %a) {
+  %twice = call i32 asm "{.reg .u32 r; mov.u32 r, $1; {.reg .u32 r; mov.u32 r, 1;} mov.u32 $0, r;}", "=r,r"(i32 %a)
+  store volatile i32 %twice, ptr %p
+  %never = call i32 asm "{.reg .u32 s; mov.u32 $0, s;}", "=r"()
+  store volatile i32 %never, ptr %p
   ret void
 }

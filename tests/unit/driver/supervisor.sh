@@ -296,6 +296,11 @@ case_restore() {
 	"$hetckpt" restore -q "$dir/r.hck" --device crashload:0 --export "$dir/out2" 2>"$dir/e"; is "crash" 1 $?
 	has "crash" "$dir/e" "signal 6"
 	"$hetckpt" restore -q "$dir/r.hck" --device fake:0 --export /proc/nothing 2>"$dir/e"; is "bad directory" 1 $?
+	[ ! -e "$dir/out2" ]; is "no folder is left" 0 $?
+	"$hetckpt" restore -q "$dir/r.hck" --device fake:0 --export "$dir/r.hck" 2>"$dir/e"; is "a file as folder" 1 $?
+	has "a file as folder" "$dir/e" "r.hck: is no folder"
+	"$hetckpt" inspect "$dir/out" 2>"$dir/e"; is "inspect of a folder" 1 $?
+	has "inspect of a folder" "$dir/e" "$dir/out: is a folder"
 	is "folders left" "" "$(ls "$HETCKPT_RUNTIME_DIR")"
 }
 
