@@ -9,6 +9,7 @@
 //   Vocabulary  ids, fences, classification, services
 //   Thread      a function for one thread of a kernel
 //   Waits       finds and numbers the sites at which threads wait
+//   Undefined   what threads without work carry along; called by the next
 //   Loops       inner loops change places with the loop over threads
 //   Uniform     what is the same in all threads
 //   Remat       what need not be kept
@@ -125,9 +126,20 @@ bool isWait(llvm::StringRef Callee);
 llvm::Expected<llvm::SmallVector<Site, 8>> findSites(llvm::Function &Thread);
 
 // Loops.cpp
+/// True if threads may come to A in any order, with the same memory in the end and nobody
+/// any the wiser: it only changes memory, and by what can change places.
+bool commutes(const llvm::AtomicRMWInst &A);
+/// On both accesses of such a one that has become a plain load and store.
+inline constexpr char CommutesMetadata[] = "hetckpt.commutes";
+
+// Undefined.cpp
+/// Gives undefined incoming values of phis the one value that is defined.
+void defineUndefined(llvm::Function &Thread);
+
+// Loops.cpp
 /// Cuts inner loops for which it looks worth while, except those named in Leave. Returns,
-/// in the order of the cuts, the name of the loop whose header a cut is in, or "" for
-/// a cut behind a loop.
+/// in the order of the cuts, the name of the loop whose header a cut is in, or "" for a loop
+/// that has not to become vector code and for a cut behind one.
 llvm::SmallVector<std::string, 4> cutLoops(llvm::Function &Thread, const llvm::StringSet<> &Leave);
 
 // Uniform.cpp

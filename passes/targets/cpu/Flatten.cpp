@@ -383,6 +383,7 @@ void Flattener::addContext(CallInst &Call) {
 /// than any order that can be asked for. Volatile, so that loops over threads with such an
 /// access are never vectorised, and one that waits for another thread is not thought idle.
 /// Generic pointers keep real atomics, which mix with these: it is one thread.
+/// Marked (Loops.cpp) where it makes no difference which thread comes first.
 void lowerSharedAtomic(Instruction &I) {
   IRBuilder<> B(&I);
   Value *P = I.getOperand(0), *Result;
@@ -397,7 +398,10 @@ void lowerSharedAtomic(Instruction &I) {
     auto *A = cast<AtomicRMWInst>(&I);
     Result = Load(A->getType(), A->getAlign());
     Value *New = buildAtomicRMWValue(A->getOperation(), B, Result, A->getValOperand());
-    B.CreateAlignedStore(New, P, A->getAlign(), true);
+    StoreInst *Store = B.CreateAlignedStore(New, P, A->getAlign(), true);
+    if (commutes(*A))
+      for (Instruction *Access : {cast<Instruction>(Result), cast<Instruction>(Store)})
+        Access->setMetadata(CommutesMetadata, MDNode::get(I.getContext(), {}));
   }
   I.replaceAllUsesWith(Result);
   I.eraseFromParent();

@@ -15,6 +15,14 @@
 // threads can be vectorised, so only loops that look like it are cut: innermost, no
 // calls, plain accesses, few blocks. Whether it was vectorised is seen in the end; if
 // not, everything is done again with this loop left as it is (Compile.cpp).
+//
+// Loops with atomics are never vectorised. They are cut if threads walk through memory in
+// long steps, so that neighbours share the cache lines that one thread would fetch for
+// itself alone; and only if each atomic can change places with every other, so that what
+// memory holds in the end is the same whether a loop was cut or not. The order of one
+// thread's accesses is its own in either case, and that of different threads was never
+// promised. Nothing waits in such a loop: what a thread could wait for is not read there
+// again and again, but steps ahead.
 #include "Cpu.h"
 
 #include "hetckpt/abi.h"
@@ -23,6 +31,7 @@
 #include "llvm/Analysis/AssumptionCache.h"
 #include "llvm/Analysis/LoopInfo.h"
 #include "llvm/Analysis/ScalarEvolution.h"
+#include "llvm/Analysis/ScalarEvolutionExpressions.h"
 #include "llvm/Analysis/TargetLibraryInfo.h"
 #include "llvm/IR/Dominators.h"
 #include "llvm/IR/IRBuilder.h"
@@ -38,9 +47,18 @@ namespace {
 constexpr unsigned MaxBlocks = 12;
 constexpr unsigned MaxResumeLoops = 4;
 constexpr unsigned MaxInstructions = 400;
+constexpr unsigned CacheLine = 64;
 constexpr unsigned UnrollLimit = 800; // instructions that O3 unrolls a loop to, and some
 
+/// A commuting atomic, or half of one on shared memory.
+bool commutingAccess(const Instruction &I) {
+  auto *A = dyn_cast<AtomicRMWInst>(&I);
+  return A ? commutes(*A) : I.hasMetadata(CommutesMetadata);
+}
+
 bool vectorisable(const Instruction &I) {
+  if (commutingAccess(I))
+    return true; // not really: see takesLongSteps()
   if (I.getType()->isVectorTy() || I.isAtomic() || I.isVolatile())
     return false;
   if (auto *Call = dyn_cast<CallInst>(&I)) {
@@ -67,6 +85,27 @@ bool touchesPrivate(const Instruction &I) {
   return false;
 }
 
+/// True if some load of L's is a cache line or more ahead in each iteration.
+bool takesLongSteps(const Loop &L, ScalarEvolution &SE) {
+  for (BasicBlock *B : L.blocks())
+    for (Instruction &I : *B) {
+      auto *Load = dyn_cast<LoadInst>(&I);
+      if (!Load || Load->isVolatile())
+        continue;
+      auto *Rec = dyn_cast<SCEVAddRecExpr>(SE.getSCEV(Load->getPointerOperand()));
+      if (!Rec || Rec->getLoop() != &L || !Rec->isAffine())
+        continue;
+      auto *Step = dyn_cast<SCEVConstant>(Rec->getStepRecurrence(SE));
+      if (!Step || Step->getAPInt().abs().uge(CacheLine))
+        return true;
+    }
+  return false;
+}
+
+bool hasAtomics(const Loop &L) {
+  return any_of(L.blocks(), [](BasicBlock *B) { return any_of(*B, commutingAccess); });
+}
+
 bool worthCutting(const Loop &L, ScalarEvolution &SE) {
   if (!L.isInnermost() || !L.getLoopPreheader() || !L.getLoopLatch() ||
       L.getNumBlocks() > MaxBlocks || !L.hasDedicatedExits())
@@ -80,6 +119,8 @@ bool worthCutting(const Loop &L, ScalarEvolution &SE) {
         return false;
     }
   }
+  if (hasAtomics(L) && !takesLongSteps(L, SE))
+    return false;
   // Short loops are unrolled, and then there is no loop.
   unsigned Trips = SE.getSmallConstantTripCount(&L);
   return !Trips || Trips * Count > UnrollLimit;
@@ -95,11 +136,32 @@ void cut(BasicBlock &B, unsigned Number, bool AtHeader) {
 
 } // namespace
 
+bool commutes(const AtomicRMWInst &A) {
+  if (!A.use_empty())
+    return false;
+  switch (A.getOperation()) {
+  case AtomicRMWInst::Add:
+  case AtomicRMWInst::Sub:
+  case AtomicRMWInst::And:
+  case AtomicRMWInst::Or:
+  case AtomicRMWInst::Xor:
+  case AtomicRMWInst::Max:
+  case AtomicRMWInst::Min:
+  case AtomicRMWInst::UMax:
+  case AtomicRMWInst::UMin:
+    return true;
+  default:
+    return false;
+  }
+}
+
 SmallVector<std::string, 4> cutLoops(llvm::Function &F, const StringSet<> &Leave) {
   DominatorTree DT(F);
   LoopInfo LI(DT);
   for (Loop *L : LI)
     simplifyLoop(L, &DT, &LI, nullptr, nullptr, nullptr, false);
+  // Now that what loops begin with is a phi of its own, in front of each.
+  defineUndefined(F);
   for (Loop *L : LI)
     formLCSSARecursively(*L, DT, &LI, nullptr);
   TargetLibraryInfoImpl TLII(F.getParent()->getTargetTriple());
@@ -129,7 +191,7 @@ SmallVector<std::string, 4> cutLoops(llvm::Function &F, const StringSet<> &Leave
     SmallVector<BasicBlock *, 4> Exits;
     L->getUniqueExitBlocks(Exits);
     cut(*L->getHeader(), Names.size(), true);
-    Names.push_back(Name);
+    Names.push_back(hasAtomics(*L) ? "" : Name);
     for (BasicBlock *E : Exits) {
       cut(*E, Names.size(), false);
       Names.push_back("");
