@@ -8,6 +8,7 @@
 
 #include "llvm/Analysis/TargetTransformInfo.h"
 #include "llvm/Bitcode/BitcodeReader.h"
+#include "llvm/Demangle/Demangle.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Verifier.h"
@@ -252,6 +253,18 @@ std::string targetIdentity(StringRef Target) {
   return "x86_64 " + C->Name + " " + C->Features;
 }
 
+/// Inline assembly that has no neutral form becomes a call of a function that no target has,
+/// which ends the thread that comes to it (lowerVocabulary). A kernel that never does so
+/// runs, and so do the other kernels of the file.
+static void nameInlineAssembly(Module &M) {
+  for (llvm::Function &F : M)
+    for (Instruction &I : instructions(F))
+      if (auto *Call = dyn_cast<CallInst>(&I); Call && Call->isInlineAsm())
+        Call->setCalledFunction(llvm::Function::Create(
+            Call->getFunctionType(), GlobalValue::ExternalLinkage,
+            "inline assembly of " + demangle(F.getName()), M));
+}
+
 Error compile(std::unique_ptr<Module> In, const ModuleLayout &Layout, Options &Opts,
               SmallVectorImpl<char> &Object, std::string *EmitLlvm) {
   Stopwatch Watch(Opts.Time);
@@ -264,6 +277,7 @@ Error compile(std::unique_ptr<Module> In, const ModuleLayout &Layout, Options &O
     return TM.takeError();
   if (Error E = check(*In, "in the image"))
     return E;
+  nameInlineAssembly(*In);
   SmallVector<llvm::Function *, 16> Kernels;
   auto Flat = flatten(*In, Layout, **TM, Kernels);
   if (!Flat)

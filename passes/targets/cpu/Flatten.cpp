@@ -13,8 +13,7 @@
 // A pointer to shared memory as an integer is its offset in the block's shared
 // area, as on a GPU, because frames hold such offsets.
 //
-// Gaps: inline assembly is refused; a vector of shared pointers converted to
-// integers is refused.
+// Gap: a vector of shared pointers converted to integers is refused.
 #include "Cpu.h"
 
 #include "hetckpt/abi.h"
@@ -425,8 +424,6 @@ Error Flattener::cloneBody(llvm::Function &F) {
       if (I.getOperand(0)->getType()->getPointerAddressSpace() == SpaceShared)
         SharedAtomics.push_back(&I);
     if (auto *Call = dyn_cast<CallBase>(&I)) {
-      if (Call->isInlineAsm())
-        return fail(ENOTSUP, "function " + F.getName() + " has inline assembly");
       if (!isa<CallInst>(Call))
         return fail(ENOTSUP, "function " + F.getName() + " has exceptions");
     }
