@@ -7,7 +7,7 @@
 ; RUN: FileCheck %s < %t.ll
 ; RUN: %image header < %t.ll | FileCheck %s --check-prefix=HEADER
 ; RUN: %image ir < %t.ll | %dis -o - | FileCheck %s --check-prefix=IR
-; RUN: %opt -passes='hetckpt,verify' -S %S/Inputs/host.ll | FileCheck %s --check-prefix=HOST
+; RUN: %opt -passes='hetckpt,verify' -S < %S/Inputs/host.ll | FileCheck %s --check-prefix=HOST
 target datalayout = "e-p6:32:32-i64:64-i128:128-i256:256-v16:16-v32:32-n16:32:64"
 target triple = "nvptx64-nvidia-cuda"
 

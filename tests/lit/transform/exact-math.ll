@@ -6,7 +6,7 @@
 ; RUN: FileCheck %s --check-prefix=REMARK <%t.remarks
 ; RUN: %llc -mcpu=sm_90 -mattr=+ptx80 %t.ll -o - | FileCheck %s --check-prefix=PTX --implicit-check-not=.approx --implicit-check-not=.full
 ; RUN: %opt -passes=hetckpt-instrument -S %s | FileCheck %s --check-prefix=WITHOUT
-; RUN: not %clang --target=nvptx64-nvidia-cuda -march=sm_90 -Wno-unknown-cuda-version -O1 -fplugin=%plugin -fpass-plugin=%plugin -mllvm -hetckpt-exact-math -S -x ir %S/Inputs/exact-math-refused.ll -o %t.none 2>&1 | FileCheck %s --check-prefix=REFUSED
+; RUN: not %clang --target=nvptx64-nvidia-cuda -march=sm_90 -Xclang -target-feature -Xclang +ptx80 -Wno-unknown-cuda-version -O1 -fplugin=%plugin -fpass-plugin=%plugin -mllvm -hetckpt-exact-math -S -x ir %S/Inputs/exact-math-refused.ll -o %t.none 2>&1 | FileCheck %s --check-prefix=REFUSED
 ; RUN: not %opt -hetckpt-exact-math -nvptx-prec-divf32=1 -passes=hetckpt -disable-output %s 2>&1 | FileCheck %s --check-prefix=OPTION
 target datalayout = "e-p6:32:32-i64:64-i128:128-i256:256-v16:16-v32:32-n16:32:64"
 target triple = "nvptx64-nvidia-cuda"
