@@ -131,6 +131,8 @@ llvm::Expected<llvm::SmallVector<Site, 8>> findSites(llvm::Function &Thread);
 bool commutes(const llvm::AtomicRMWInst &A);
 /// On both accesses of such a one that has become a plain load and store.
 inline constexpr char CommutesMetadata[] = "hetckpt.commutes";
+/// On loads of the pause flag.
+inline constexpr char FlagMetadata[] = "hetckpt.flag";
 
 // Undefined.cpp
 /// Gives undefined incoming values of phis the one value that is defined.

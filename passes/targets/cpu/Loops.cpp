@@ -59,6 +59,8 @@ bool commutingAccess(const Instruction &I) {
 bool vectorisable(const Instruction &I) {
   if (commutingAccess(I))
     return true; // not really: see takesLongSteps()
+  if (I.hasMetadata(FlagMetadata))
+    return true; // one answer for a whole pass, once the loop is cut
   if (I.getType()->isVectorTy() || I.isAtomic() || I.isVolatile())
     return false;
   if (auto *Call = dyn_cast<CallInst>(&I)) {
@@ -188,6 +190,11 @@ SmallVector<std::string, 4> cutLoops(llvm::Function &F, const StringSet<> &Leave
   if (Kernel.starts_with(HETCKPT_RESUME_PREFIX) && Worth.size() > MaxResumeLoops)
     erase_if(Worth, [&](auto &W) { return W.first->getLoopDepth() + 1 < Deepest; });
   for (auto &[L, Name] : Worth) {
+    // The driver sees to it that each pass looks anew.
+    for (BasicBlock *B : L->blocks())
+      for (Instruction &I : *B)
+        if (I.hasMetadata(FlagMetadata))
+          cast<LoadInst>(I).setAtomic(AtomicOrdering::NotAtomic);
     SmallVector<BasicBlock *, 4> Exits;
     L->getUniqueExitBlocks(Exits);
     cut(*L->getHeader(), Names.size(), true);

@@ -278,6 +278,7 @@ void lowerPolls(llvm::Function &F) {
                               B.getPtrTy(), "flag");
       LoadInst *L = B.CreateAlignedLoad(B.getInt32Ty(), Flag, Align(4));
       L->setAtomic(AtomicOrdering::Monotonic);
+      L->setMetadata(FlagMetadata, MDNode::get(B.getContext(), {}));
       R = B.CreateSelect(B.CreateICmpNE(L, B.getInt32(HETCKPT_FLAG_RUN)),
                          B.getInt32(Entry ? 2 : 1), B.getInt32(0));
     }

@@ -117,6 +117,9 @@ static uint32_t lowest_cut(const uint32_t *state, uint32_t n, uint32_t first_cut
 	return lowest;
 }
 
+/* What a pass reads that others write, the pause flag, is not known from the pass before. */
+#define LOOK_ANEW() __asm__ volatile("" ::: "memory")
+
 /*
  * hetckpt_cpu_function.run of a function with cuts: goes on from those, until every thread is
  * at a site or has ended. Threads that part, because they leave a loop at different
@@ -138,8 +141,10 @@ uint32_t __hetckpt_cpu_drive(struct hetckpt_cpu_block *b, uint32_t site, uint32_
 	for (;;) {
 		uint32_t cut;
 
-		while (r - first_cut < cuts)
+		while (r - first_cut < cuts) {
+			LOOK_ANEW();
 			r = loops(b, r, first, count);
+		}
 		if (r != HETCKPT_CPU_MIXED)
 			return r;
 		if (!b->together)
@@ -147,14 +152,17 @@ uint32_t __hetckpt_cpu_drive(struct hetckpt_cpu_block *b, uint32_t site, uint32_
 		cut = lowest_cut(state, count, first_cut, cuts);
 		if (cut == ~0u)
 			break;
+		LOOK_ANEW();
 		r = masked(b, cut, first, count);
 	}
 	if (!b->together) {
 		uint32_t any = 0, all = ~0u;
 
 		for (uint32_t i = 0; i < count; i++) {
-			while (state[i] - first_cut < cuts)
+			while (state[i] - first_cut < cuts) {
+				LOOK_ANEW();
 				state[i] = loops(b, state[i], first + i, 1);
+			}
 			any |= state[i];
 			all &= state[i];
 		}
