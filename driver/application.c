@@ -11,6 +11,7 @@
 
 #include "elf_needs.h"
 #include "paths.h"
+#include "runtime/common/timeline.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -215,6 +216,7 @@ int hetckpt_application_start(struct hetckpt_supervisor *sv, char *const *argv,
 			      char *const *extra_env, pid_t *pid, struct hetckpt_error *error)
 {
 	struct environment env;
+	uint64_t begin = hetckpt_timeline_now();
 	posix_spawnattr_t attributes;
 	char program[PATH_MAX];
 	int rc;
@@ -240,5 +242,6 @@ int hetckpt_application_start(struct hetckpt_supervisor *sv, char *const *argv,
 			rc = -ENOEXEC;
 	}
 	environment_free(&env);
+	hetckpt_timeline_step(begin, "program found and its process made");
 	return rc;
 }

@@ -6,6 +6,7 @@
 #include "command.h"
 #include "output.h"
 #include "paths.h"
+#include "runtime/common/timeline.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -87,6 +88,7 @@ int hetckpt_devices_query(json_t **list, struct hetckpt_error *error)
 int hetckpt_device_default(char *device, size_t size, struct hetckpt_error *error)
 {
 	const char *chosen = getenv("HETCKPT_DEVICE");
+	uint64_t begin = hetckpt_timeline_now();
 	json_t *list, *entry;
 	size_t i;
 	int rc;
@@ -100,6 +102,7 @@ int hetckpt_device_default(char *device, size_t size, struct hetckpt_error *erro
 		return 0;
 	}
 	rc = hetckpt_devices_query(&list, error);
+	hetckpt_timeline_step(begin, "a worker lists devices");
 	if (rc)
 		return rc;
 	snprintf(device, size, "cpu:0");

@@ -10,6 +10,7 @@
 #include "devices.h"
 #include "output.h"
 #include "supervisor.h"
+#include "runtime/common/timeline.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -340,6 +341,7 @@ int hetckpt_command_restore(int argc, char **argv)
 	struct hetckpt_error error;
 	int c;
 
+	hetckpt_timeline_start("supervisor");
 	while ((c = getopt_long(argc, argv, "qh", options, NULL)) != -1) {
 		switch (c) {
 		case 'h':

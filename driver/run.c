@@ -4,6 +4,8 @@
 #include "devices.h"
 #include "supervisor.h"
 
+#include "runtime/common/timeline.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -192,8 +194,10 @@ int hetckpt_command_run(int argc, char **argv)
 {
 	struct choice choice = {0};
 	struct hetckpt_error error;
-	int rc = parse(argc, argv, &choice);
+	int rc;
 
+	hetckpt_timeline_start("supervisor");
+	rc = parse(argc, argv, &choice);
 	if (rc) {
 		rc--;
 		json_decref(choice.session.stress);

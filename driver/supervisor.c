@@ -5,6 +5,7 @@
 #include "command.h"
 #include "paths.h"
 #include "runtime/channel/control.h"
+#include "runtime/common/timeline.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -156,6 +157,7 @@ int hetckpt_supervisor_start(struct hetckpt_supervisor *sv,
 {
 	struct hetckpt_worker_wait wait = {.silence_ms = -1, .tick = start_tick, .context = sv};
 	struct hetckpt_worker_link *link;
+	uint64_t begin = hetckpt_timeline_now();
 	pthread_condattr_t monotonic;
 	struct timespec now;
 	int rc;
@@ -205,16 +207,19 @@ int hetckpt_supervisor_start(struct hetckpt_supervisor *sv,
 		if (sv->stage_fd < 0)
 			hetckpt_supervisor_note(sv, "warning: no stage: %s", strerror(errno));
 	}
+	hetckpt_timeline_step(begin, "session made");
 	rc = hetckpt_supervisor_worker_start(sv, options->device, options->restoring, &wait, &link,
 					     error);
 	if (rc)
 		goto failed;
+	begin = hetckpt_timeline_now();
 	if (options->stage > 0 && !hetckpt_supervisor_stage(sv, link, options->stage, NULL, NULL, NULL))
 		hetckpt_supervisor_note(sv, "warning: %lld MiB cannot be set aside as the stage now",
 					(long long)options->stage >> 20);
 	sv->worker = link;
 	sv->state = options->restoring ? HETCKPT_STATE_STARTING : HETCKPT_STATE_RUNNING;
 	rc = hetckpt_registry_publish(&sv->entry, error);
+	hetckpt_timeline_step(begin, "stage and registry");
 	if (!rc)
 		return 0;
 	hetckpt_worker_end(link, END_MS);
@@ -268,6 +273,7 @@ int hetckpt_supervisor_serve(struct hetckpt_supervisor *sv, int *ended_by)
 		{.fd = sv->listener, .events = POLLIN},
 	};
 	bool had_application = sv->application != 0;
+	uint64_t begin = hetckpt_timeline_now();
 	int status = -1;
 
 	*ended_by = 0;
@@ -293,6 +299,7 @@ int hetckpt_supervisor_serve(struct hetckpt_supervisor *sv, int *ended_by)
 		if (watch[2].revents)
 			hetckpt_supervisor_accept(sv);
 	}
+	hetckpt_timeline_step(begin, "the program runs");
 	return status;
 }
 
@@ -334,6 +341,8 @@ static void wait_operation(struct hetckpt_supervisor *sv)
 
 void hetckpt_supervisor_end(struct hetckpt_supervisor *sv)
 {
+	uint64_t begin = hetckpt_timeline_now();
+
 	pthread_mutex_lock(&sv->lock);
 	sv->state = HETCKPT_STATE_ENDING;
 	pthread_cond_broadcast(&sv->changed);
@@ -342,7 +351,12 @@ void hetckpt_supervisor_end(struct hetckpt_supervisor *sv)
 	close(sv->listener);
 	sv->listener = -1;
 	hetckpt_supervisor_connections_end(sv);
+	hetckpt_timeline_step(begin, "connections end");
+	begin = hetckpt_timeline_now();
 	hetckpt_worker_end(sv->worker, END_MS);
 	hetckpt_worker_unref(sv->worker);
+	hetckpt_timeline_step(begin, "the worker ends");
+	begin = hetckpt_timeline_now();
 	release(sv);
+	hetckpt_timeline_step(begin, "session removed");
 }

@@ -5,6 +5,7 @@
 #include "command.h"
 #include "runtime/channel/control.h"
 #include "runtime/common/log.h"
+#include "runtime/common/timeline.h"
 
 #include <hetckpt/abi.h>
 
@@ -344,6 +345,7 @@ static int dispatch(struct hetckpt_connection *c, json_t *request, int *fd)
 	struct waiting waiting = {c, request};
 	struct hetckpt_requester who = {tick, &waiting};
 	const char *op = text_field(request, "op");
+	uint64_t begin = hetckpt_timeline_now();
 	struct hetckpt_error error;
 	json_t *facts = NULL;
 	int rc;
@@ -367,15 +369,18 @@ static int dispatch(struct hetckpt_connection *c, json_t *request, int *fd)
 		return do_quit(c, request);
 	/* The application's client waits for replies alone: no signs of life for it. */
 	who.tick = NULL;
-	if (!strcmp(op, "attach"))
-		return do_attach(c, request, &who);
+	if (!strcmp(op, "attach")) {
+		rc = do_attach(c, request, &who);
+		hetckpt_timeline_step(begin, "serves attach");
+		return rc;
+	}
 	if (!strcmp(op, "module") || !strcmp(op, "host") || !strcmp(op, "host_free")) {
 		if (!c->application)
 			return hetckpt_control_refuse(c->fd, request, -EPERM,
 						      "'%s' is for the attached application", op);
-		if (op[0] == 'h' && op[4])
-			return do_host_free(c, request);
-		return do_hand(c, request, op, fd);
+		rc = op[0] == 'h' && op[4] ? do_host_free(c, request) : do_hand(c, request, op, fd);
+		hetckpt_timeline_step(begin, "serves %s", op);
+		return rc;
 	}
 	return hetckpt_control_refuse(c->fd, request, -EOPNOTSUPP, "there is no request '%.40s'", op);
 }

@@ -5,6 +5,7 @@
 
 #include "command.h"
 #include "runtime/common/log.h"
+#include "runtime/common/timeline.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -69,6 +70,7 @@ int hetckpt_supervisor_worker_start(struct hetckpt_supervisor *sv, const char *d
 		.context = sv,
 	};
 	struct hetckpt_worker_wait longer = {.silence_ms = READY_MS};
+	uint64_t begin = hetckpt_timeline_now();
 	struct hetckpt_worker_link *link;
 	int rc;
 
@@ -78,9 +80,12 @@ int hetckpt_supervisor_worker_start(struct hetckpt_supervisor *sv, const char *d
 		longer.context = wait->context;
 	}
 	rc = hetckpt_worker_start(&options, &link, error);
+	hetckpt_timeline_step(begin, "worker process made");
 	if (rc)
 		return rc;
+	begin = hetckpt_timeline_now();
 	rc = hetckpt_worker_ready_wait(link, &longer, error);
+	hetckpt_timeline_step(begin, "waits for the worker's device");
 	if (!rc && sv->stress)
 		rc = hetckpt_worker_call(link, json_deep_copy(sv->stress), NULL, 0, NULL, NULL,
 					 error);

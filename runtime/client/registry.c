@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "runtime/client/client.h"
+#include "runtime/common/timeline.h"
 #include "runtime/fatbin/fatbin.h"
 
 struct client_module {
@@ -184,6 +185,7 @@ CLIENT_EXPORT void __cudaUnregisterFatBinary(void **handle)
 	if (module->number && module->epoch == client_epoch())
 		body.module = module->number;
 	pthread_mutex_unlock(&lock);
+	hetckpt_timeline_mark("a module is unregistered");
 	/* At the program's end this costs a message; the supervisor cleans up anyway. */
 	if (body.module && client_attached() && !client_lost(&error))
 		client_send(HETCKPT_MSG_MODULE_UNLOAD, 0, &body, sizeof body);
@@ -225,6 +227,7 @@ static cudaError_t module_load(struct client_module *module)
 	static uint64_t last;
 	struct hetckpt_msg_module body;
 	cudaError_t error;
+	uint64_t begin;
 
 	if (module->number && module->epoch == client_epoch())
 		return module->refused;
@@ -238,9 +241,13 @@ static cudaError_t module_load(struct client_module *module)
 		return cudaErrorNotSupported;
 	}
 	body.module = ++last;
+	begin = hetckpt_timeline_now();
 	error = module_hand_over(module, body.module);
+	hetckpt_timeline_step(begin, "module %d handed over, %d KiB", (int)last, (int)(module->bytes >> 10));
+	begin = hetckpt_timeline_now();
 	if (!error)
 		error = client_call(HETCKPT_MSG_MODULE_LOAD, 0, &body, sizeof body, NULL, 0, NULL, 0);
+	hetckpt_timeline_step(begin, "waits for module %d to be loaded", (int)last);
 	module->number = body.module;
 	module->epoch = client_epoch();
 	module->refused = error;

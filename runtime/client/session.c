@@ -20,6 +20,7 @@
 #include "runtime/channel/control.h"
 #include "runtime/channel/session.h"
 #include "runtime/client/client.h"
+#include "runtime/common/timeline.h"
 #include "runtime/client/internal.h"
 
 enum state { NEW, ATTACHED, DEAD, FORKED };
@@ -37,6 +38,18 @@ static int control = -1;
 struct hetckpt_session *client_session(void) { return &session; }
 uint32_t client_epoch(void) { return atomic_load_explicit(&epoch, memory_order_acquire); }
 void client_epoch_raise(void) { atomic_fetch_add(&epoch, 1); }
+
+/* Before main, and after it. */
+__attribute__((constructor)) static void loaded(void)
+{
+	hetckpt_timeline_start("application");
+	hetckpt_timeline_mark("runtime library loaded");
+}
+
+__attribute__((destructor)) static void ended(void)
+{
+	hetckpt_timeline_mark("the process exits");
+}
 
 /* A child shares the ring's memory but not its lock: it must keep its hands off. */
 static void forked(void)
@@ -108,8 +121,12 @@ cudaError_t client_enter(void)
 		return cudaErrorNotPermitted;
 	if (now == NEW) {
 		pthread_mutex_lock(&attach_lock);
-		if (atomic_load(&state) == NEW)
+		if (atomic_load(&state) == NEW) {
+			uint64_t begin = hetckpt_timeline_now();
+
 			atomic_store(&state, attach() ? DEAD : ATTACHED);
+			hetckpt_timeline_step(begin, "attaches at the first call");
+		}
 		now = atomic_load(&state);
 		pthread_mutex_unlock(&attach_lock);
 	}

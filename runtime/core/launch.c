@@ -58,6 +58,7 @@
 #include <string.h>
 
 #include "runtime/common/log.h"
+#include "runtime/common/timeline.h"
 
 /* Longest list of a resume part. Its memory and upload are the price of scattered blocks;
    ranges longer than this go through the run variant, which needs no list. */
@@ -72,6 +73,7 @@
 static int find_fit(struct hetckpt_core *core, struct hetckpt_function *function, uint32_t threads,
                     uint32_t dynamic, struct hetckpt_fit *fit, struct hetckpt_error *error)
 {
+	uint64_t begin = hetckpt_timeline_now();
 	uint32_t resident[3] = {0};
 
 	if (function->fit.threads == threads && function->fit.dynamic_shared == dynamic) {
@@ -105,6 +107,7 @@ static int find_fit(struct hetckpt_core *core, struct hetckpt_function *function
 	fit->together = resident[HETCKPT_VARIANT_RUN] < resident[HETCKPT_VARIANT_RESUME]
 		? resident[HETCKPT_VARIANT_RUN] : resident[HETCKPT_VARIANT_RESUME];
 	function->fit = *fit;
+	hetckpt_timeline_step(begin, "looks how many blocks fit: %.100s", function->map->signature);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "include/hetckpt/abi.h"
+#include "runtime/common/timeline.h"
 #include "runtime/fatbin/fatbin.h"
 #include "runtime/statemap/image.h"
 
@@ -131,13 +132,16 @@ static int write_variables(struct hetckpt_modules *modules, struct hetckpt_code 
 int hetckpt_code_load(struct hetckpt_modules *modules, struct hetckpt_code *code, uint64_t at,
                       struct hetckpt_error *error)
 {
+	uint64_t begin = hetckpt_timeline_now();
 	int rc;
 
 	if (code->module)
 		return 0;
 	rc = open_image(code, error);
+	hetckpt_timeline_step(begin, "module %" PRIu64 ": portable image and state map read", code->number);
 	if (rc)
 		goto fail;
+	begin = hetckpt_timeline_now();
 	if (code->map->variable_bytes) {
 		if (at) {
 			code->variables = at;
@@ -149,13 +153,16 @@ int hetckpt_code_load(struct hetckpt_modules *modules, struct hetckpt_code *code
 		}
 		if (rc)
 			goto fail;
+		hetckpt_timeline_step(begin, "module %" PRIu64 ": variables written", code->number);
 	}
 	code->source = (struct hetckpt_module_source){
 		.fatbin = code->fatbin, .fatbin_bytes = code->fatbin_bytes,
 		.image = code->image, .image_bytes = code->image_bytes, .map = code->map,
 		.variables = code->variables, .variable_bytes = code->map->variable_bytes,
 	};
+	begin = hetckpt_timeline_now();
 	rc = modules->dev->ops->module_load(modules->dev->handle, &code->source, &code->module, error);
+	hetckpt_timeline_step(begin, "module %" PRIu64 ": loaded by the back end", code->number);
 	if (rc)
 		code->module = NULL;
 fail:

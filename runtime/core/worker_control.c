@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "runtime/common/log.h"
+#include "runtime/common/timeline.h"
 
 #define FATBIN_MAX ((uint64_t)8 << 30)
 
@@ -148,6 +149,7 @@ static void serve(struct worker *worker, json_t *json, int fd)
 {
 	struct worker_request r = {.worker = worker, .json = json, .fd = fd};
 	const char *op = worker_text(json, "op");
+	uint64_t begin = hetckpt_timeline_now();
 	int rc = -EOPNOTSUPP;
 
 	for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
@@ -169,6 +171,7 @@ answer:
 	} else if (!r.later) {
 		worker_reply(worker, json, r.facts);
 	}
+	hetckpt_timeline_step(begin, "serves %.40s", op);
 }
 
 /* Answers those who wait for the end of all work. */

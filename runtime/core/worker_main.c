@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "runtime/common/log.h"
+#include "runtime/common/timeline.h"
 
 #define BACKEND(name) extern const struct hetckpt_backend hetckpt_backend_##name;
 #ifdef HETCKPT_HAVE_CUDA
@@ -129,6 +130,7 @@ static int serve(struct worker *worker, const char *device, int session_fd)
 	struct hetckpt_core_host host;
 	struct hetckpt_error error = {0};
 	const char *stress = getenv("HETCKPT_STRESS"), *variant = getenv("HETCKPT_VARIANT");
+	uint64_t begin = hetckpt_timeline_now();
 	pthread_t ring, progress;
 	unsigned index;
 	int rc;
@@ -145,6 +147,7 @@ static int serve(struct worker *worker, const char *device, int session_fd)
 		worker->backend = backend->name;
 		worker_host(worker, &host);
 		rc = hetckpt_core_create(backend, index, 0, &host, &worker->core, &error);
+		hetckpt_timeline_step(begin, "session and device opened");
 	}
 	if (!rc && variant && *variant)
 		rc = hetckpt_core_variant_text(worker->core, variant, &error);
@@ -160,6 +163,7 @@ static int serve(struct worker *worker, const char *device, int session_fd)
 		rc = hetckpt_error_set(&error, -EAGAIN, 0, "cannot start a thread");
 	if (rc)
 		return fail(worker, &error);
+	hetckpt_timeline_mark("ready");
 	worker_event(worker, json_pack("{s:s, s:s}", "event", "ready", "device", device));
 	worker_control(worker);
 	return 0;
@@ -168,6 +172,7 @@ static int serve(struct worker *worker, const char *device, int session_fd)
 /* A device that hangs must not keep the worker from ending. */
 static void end(struct worker *worker)
 {
+	uint64_t begin = hetckpt_timeline_now();
 	struct hetckpt_pause_report report;
 	struct hetckpt_error error;
 
@@ -176,6 +181,7 @@ static void end(struct worker *worker)
 	   end of the process. */
 	hetckpt_core_pause(worker->core, 1000, &report, &error);
 	hetckpt_core_tables_write(worker->core);
+	hetckpt_timeline_step(begin, "device brought to rest; the process exits");
 }
 
 static int usage(void)
@@ -216,6 +222,8 @@ int main(int argc, char **argv)
 		return 1;
 	if (list)
 		return list_devices(json);
+	hetckpt_timeline_start("worker");
+	hetckpt_timeline_mark("main begins");
 	pthread_mutex_init(&worker.ring_lock, NULL);
 	pthread_mutex_init(&worker.send_lock, NULL);
 	pthread_mutex_init(&worker.busy_lock, NULL);

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "runtime/common/log.h"
+#include "runtime/common/timeline.h"
 
 /* How long close waits for a driver whose GPU has failed. */
 #define TEARDOWN_SECONDS 5
@@ -241,6 +242,7 @@ static struct hetckpt_device *device_new(unsigned index, const struct hetckpt_ba
 static int open_context(struct hetckpt_device *device, struct hetckpt_error *error)
 {
 	const struct cuda_driver *api = device->api;
+	uint64_t begin = hetckpt_timeline_now();
 	cu_result result;
 
 	/* Refused if the context exists already, whose flags are then somebody else's. */
@@ -248,23 +250,28 @@ static int open_context(struct hetckpt_device *device, struct hetckpt_error *err
 	result = api->context_retain(&device->context, device->ordinal);
 	if (result)
 		device->context = NULL;
+	hetckpt_timeline_step(begin, "context opened");
 	return cuda_check(device, result, error, "cannot open %.100s", device->facts.name);
 }
 
 static int open_parts(struct hetckpt_device *device, uint64_t arena_base, uint64_t arena_bytes,
                       struct hetckpt_error *error)
 {
+	uint64_t begin = hetckpt_timeline_now();
 	int rc = cuda_enter(device, error);
 
 	if (rc)
 		return rc;
 	rc = cuda_memory_init(device, arena_base, arena_bytes, error);
+	hetckpt_timeline_step(begin, "arena reserved");
+	begin = hetckpt_timeline_now();
 	if (!rc)
 		rc = cuda_poke_init(device, error);
 	if (!rc)
 		rc = cuda_clock_init(device, error);
 	if (!rc)
 		rc = cuda_watcher_start(device, error);
+	hetckpt_timeline_step(begin, "poke, clock and watcher made");
 	cuda_leave(device);
 	return rc;
 }

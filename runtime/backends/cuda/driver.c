@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/common/timeline.h"
+
 #define LIBRARY "libcuda.so.1"
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -60,10 +62,12 @@ static void *look_up(void *library, const char *symbol, int required)
 
 static void open_once(void)
 {
+	uint64_t begin = hetckpt_timeline_now();
 	void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
 	cu_result result;
 	int required;
 
+	hetckpt_timeline_step(begin, "NVIDIA's library loaded");
 	if (!library) {
 		const char *why = dlerror();
 
@@ -94,7 +98,9 @@ static void open_once(void)
 	/* Streams share 8 hardware channels by default, and one that waits holds up those
 	   that share its channel. */
 	setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", 0);
+	begin = hetckpt_timeline_now();
 	result = driver.init(0);
+	hetckpt_timeline_step(begin, "cuInit");
 	if (result) {
 		struct cuda_result_facts facts = cuda_result_facts(result);
 

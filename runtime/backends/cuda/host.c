@@ -7,10 +7,12 @@
 #include <stdlib.h>
 
 #include "runtime/common/log.h"
+#include "runtime/common/timeline.h"
 
 int cuda_host_register(struct hetckpt_device *device, void *address, uint64_t bytes, struct hetckpt_error *error)
 {
 	struct cuda_host *host = &device->host;
+	uint64_t begin = hetckpt_timeline_now();
 	int rc = cuda_enter(device, error);
 
 	if (rc)
@@ -32,6 +34,7 @@ int cuda_host_register(struct hetckpt_device *device, void *address, uint64_t by
 		"cannot page-lock %" PRIu64 " MiB at 0x%" PRIxPTR, bytes >> 20, (uintptr_t)address);
 	if (!rc)
 		host->range[host->ranges++] = (struct cuda_host_range){(uintptr_t)address, bytes};
+	hetckpt_timeline_step(begin, "%" PRIu64 " MiB of host memory page-locked", bytes >> 20);
 out:
 	cuda_leave(device);
 	return rc;

@@ -24,6 +24,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/common/timeline.h"
+
 #define PIECE_LARGE ((uint64_t)1 << 30)
 #define PIECE_SMALL ((uint64_t)32 << 20)
 /* Larger ranges are never kept unused (runtime/core/heap.c). */
@@ -261,6 +263,7 @@ static int take_run(struct hetckpt_device *device, uint64_t from, uint64_t to, s
 int cuda_map(struct hetckpt_device *device, uint64_t address, uint64_t bytes, struct hetckpt_error *error)
 {
 	struct cuda_memory *memory = &device->memory;
+	uint64_t begin = hetckpt_timeline_now();
 	struct hetckpt_error ignored;
 	uint64_t first, end, from, to;
 	int rc = check_range(device, address, bytes, error);
@@ -287,6 +290,7 @@ int cuda_map(struct hetckpt_device *device, uint64_t address, uint64_t bytes, st
 		from = to;
 	}
 	cuda_leave(device);
+	hetckpt_timeline_step(begin, "%" PRIu64 " MiB of device memory mapped", bytes >> 20);
 	return rc;
 }
 

@@ -7,9 +7,11 @@
 #include "device.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/common/timeline.h"
 #include "runtime/fatbin/fatbin.h"
 #include "runtime/statemap/statemap.h"
 
@@ -122,6 +124,7 @@ static int find_kernels(struct hetckpt_module *module, struct hetckpt_error *err
 int cuda_module_load(struct hetckpt_device *device, const struct hetckpt_module_source *source,
                      struct hetckpt_module **out, struct hetckpt_error *error)
 {
+	uint64_t begin = hetckpt_timeline_now();
 	struct cuda_code code = {0};
 	struct hetckpt_module *module;
 	int rc = cuda_enter(device, error);
@@ -140,12 +143,18 @@ int cuda_module_load(struct hetckpt_device *device, const struct hetckpt_module_
 	module->next = device->modules;
 	device->modules = module;
 	rc = cuda_code_find(device, source, &code, error);
+	hetckpt_timeline_step(begin, "code chosen: %s_%u, %" PRIu64 " KiB",
+	                      code.kind == HETCKPT_FATBIN_PTX ? "compute" : "sm", code.arch, code.bytes >> 10);
+	begin = hetckpt_timeline_now();
 	if (!rc)
 		rc = load_code(module, &code, error);
+	hetckpt_timeline_step(begin, "code loaded");
+	begin = hetckpt_timeline_now();
 	if (!rc)
 		rc = cuda_variables_init(module, error);
 	if (!rc)
 		rc = find_kernels(module, error);
+	hetckpt_timeline_step(begin, "variables and %u kernels looked up", source->map->kernels);
 	if (!rc && memmem(code.data, code.bytes, "vprintf", 7))
 		atomic_store(&device->prints, true);
 	free(code.data);

@@ -5,9 +5,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "runtime/common/timeline.h"
+
 int cuda_queue_create(struct hetckpt_device *device, int priority, struct hetckpt_queue **out,
                       struct hetckpt_error *error)
 {
+	uint64_t begin = hetckpt_timeline_now();
 	struct hetckpt_queue *queue;
 	int rc = cuda_enter(device, error);
 
@@ -35,6 +38,7 @@ int cuda_queue_create(struct hetckpt_device *device, int priority, struct hetckp
 	queue->next = device->queues;
 	device->queues = queue;
 	pthread_mutex_unlock(&device->lock);
+	hetckpt_timeline_step(begin, "queue made");
 	*out = queue;
 out:
 	cuda_leave(device);

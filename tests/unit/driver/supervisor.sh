@@ -93,6 +93,12 @@ case_run() {
 	wait $pid; is "forwarded signal" 33 $?
 	# SIGPIPE kills the program as it would without hetckpt
 	"$hetckpt" run -q --device fake:0 -- sh -c 'yes; exit $?' 2>/dev/null | head -n 1 >/dev/null
+	# where the time goes, told by every process from one origin
+	HETCKPT_TIMELINE=$dir/timeline "$hetckpt" run -q --device fake:0 -- sh -c 'echo "$HETCKPT_TIMELINE_ORIGIN"' >"$dir/o"
+	has "timeline" "$dir/o" '^[1-9]'
+	has "timeline" "$dir/timeline" "	supervisor	waits for the worker"
+	has "timeline" "$dir/timeline" "	supervisor	the worker ends"
+	is "its lines" "" "$(awk -F '\t' 'NF != 4 || $1 < 0 || $1 > 60000' "$dir/timeline")"
 	# stress is passed on; a worker that cannot do it is a failure
 	"$hetckpt" run -q --device fake:0 --stress random:5:200 -- true; is "stress" 0 $?
 }
