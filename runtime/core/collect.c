@@ -305,6 +305,7 @@ static void note_time(struct hetckpt_core *core, struct hetckpt_flight *launch,
 	if (part->start && core->dev.ops->marker_query(part->start, &begin, &(struct hetckpt_error){0}))
 		begin = 0;
 	launch->last_when = when;
+	launch->piece_ns = begin && when > begin ? (double)(when - begin) : 0;
 	if (!launch->whole || !begin || when <= begin)
 		return;
 	if (!launch->began)

@@ -156,6 +156,32 @@ void hetckpt_command_reply(struct hetckpt_core *core, struct hetckpt_command *co
 	command->reply = HETCKPT_NO_REPLY;
 }
 
+bool hetckpt_command_gated(const struct hetckpt_command *command)
+{
+	const struct hetckpt_command *gate = command->stream ? command->stream->gate : NULL;
+
+	return gate && command->seq >= gate->seq;
+}
+
+/* The gate is done: what was issued behind it counts as issued up to the next launch that can
+   pause, which is the gate now. */
+static void pass_gate(struct hetckpt_stream *stream)
+{
+	struct hetckpt_command *command = stream->first;
+
+	stream->gate = NULL;
+	for (; stream->chained && !command->flight; command = command->behind) {
+		stream->chained--;
+		stream->ahead++;
+	}
+	if (!stream->chained)
+		return;
+	stream->chained--;
+	stream->gate = command;
+	command->flight->chained = false;
+	command->flight->last_when = command == stream->first ? stream->device_when : 0;
+}
+
 static void unlink_command(struct hetckpt_core *core, struct hetckpt_command *command)
 {
 	struct hetckpt_stream *stream = command->stream;
@@ -188,7 +214,7 @@ static void unlink_command(struct hetckpt_core *core, struct hetckpt_command *co
 	if (stream->issued_last == command)
 		stream->issued_last = NULL;
 	if (stream->gate == command)
-		stream->gate = NULL;
+		pass_gate(stream);
 	command->behind = NULL;
 	command->stream = NULL;
 }
@@ -199,11 +225,9 @@ void hetckpt_command_finish(struct hetckpt_core *core, struct hetckpt_command *c
 	struct hetckpt_stream *stream = command->stream;
 	bool asked = command->reply != HETCKPT_NO_REPLY;
 
-	if (stream && command->state == HETCKPT_COMMAND_ISSUED && command != stream->gate) {
+	if (stream && command->state == HETCKPT_COMMAND_ISSUED && !hetckpt_command_gated(command)) {
 		stream->ahead--;
-		stream->ahead_ns -= command->estimate_ns;
-		if (!stream->ahead)
-			stream->ahead_ns = 0;
+		core->ahead_ns -= command->estimate_ns;
 	}
 	command->state = HETCKPT_COMMAND_DONE;
 	command->cuda = cuda;
@@ -228,4 +252,5 @@ void hetckpt_commands_clear(struct hetckpt_core *core)
 		empty(core, command);
 		hetckpt_command_drop(core, command);
 	}
+	core->ahead_ns = 0;
 }

@@ -231,10 +231,9 @@ void hetckpt_core_fail(struct hetckpt_core *core, const struct hetckpt_error *er
 	core->host.fault(core->host.context, core->failure.cuda, core->failure.text);
 	while (core->oldest)
 		hetckpt_command_finish(core, core->oldest, core->failure.cuda, NULL);
-	for (struct hetckpt_stream *s = core->streams; s; s = s->next) {
-		s->ahead = s->unmarked = 0;
-		s->ahead_ns = 0;
-	}
+	for (struct hetckpt_stream *s = core->streams; s; s = s->next)
+		s->ahead = s->unmarked = s->chained = 0;
+	core->ahead_ns = 0;
 	hetckpt_core_bell_ring(core);
 }
 

@@ -72,6 +72,7 @@ struct hetckpt_command {
 	struct hetckpt_marker *marker, *start;
 	uint64_t when;                           /* session time, ns, when it was done */
 	double estimate_ns;                      /* of an issued command */
+	bool follows;                            /* issued while one before it was under way */
 	struct hetckpt_flight *flight;           /* pausable launch under way */
 	struct hetckpt_function *function;       /* launch of an original kernel, issued */
 	uint64_t blocks;                         /* of that launch, for the history */
@@ -89,11 +90,14 @@ struct hetckpt_stream {
 	struct hetckpt_command *first, *last;/* commands not done, in order */
 	struct hetckpt_command *queued;      /* first that is not issued */
 	struct hetckpt_command *issued_last; /* last that is issued, while it is not done */
-	struct hetckpt_command *gate;        /* issued launch that can pause, or host callback:
-	                                        nothing is issued behind it until it is done */
-	double ahead_ns;                     /* estimates of issued commands */
-	unsigned ahead;                      /* issued commands */
+	struct hetckpt_command *gate;        /* first issued launch that can pause, or host callback:
+	                                        what is behind it is only issued if it can be taken
+	                                        back (executor.c) */
+	unsigned chained;                    /* commands issued behind the gate */
+	unsigned ahead;                      /* commands issued before it */
 	unsigned unmarked;                   /* issued commands behind the last marker */
+	uint64_t device_when;                /* device time when the last command that is done ended,
+	                                        0: not known */
 	uint64_t synced;                     /* seq up to which it waits for the other side of
 	                                        the default stream already */
 };
@@ -155,6 +159,7 @@ struct hetckpt_core {
 	struct hetckpt_command *oldest, *newest; /* unfinished, by seq */
 	struct hetckpt_command *waiters;     /* those without a stream, linked by behind */
 	uint64_t unfinished;
+	double ahead_ns;                     /* estimates of what the streams have ahead */
 	uint64_t submitted, retired;         /* seq */
 	uint64_t time_offset;                /* session time = device time + this */
 
@@ -239,6 +244,10 @@ int hetckpt_command_free(struct hetckpt_core *core, const struct hetckpt_command
                          struct hetckpt_error *error); /* carries out a FREE */
 void hetckpt_command_act(struct hetckpt_core *core, struct hetckpt_command *command);
 
+/* True if a launch that can pause, or a host callback, that is not done yet is this command or
+   before it in its stream. */
+bool hetckpt_command_gated(const struct hetckpt_command *command);
+
 /* Notes that issuing it failed; it ends in its turn. */
 void hetckpt_command_spoil(struct hetckpt_command *command, const struct hetckpt_error *error);
 void hetckpt_commands_clear(struct hetckpt_core *core); /* forgets all, answers nobody */
@@ -252,10 +261,12 @@ int hetckpt_transfer_fill(struct hetckpt_core *core, struct hetckpt_command *com
 bool hetckpt_box_extent(uint64_t width, uint64_t height, uint64_t depth, uint64_t pitch,
                         uint64_t slice, uint64_t *bytes);
 
-/* executor.c: all three with the lock held; true if something changed. */
+/* executor.c: with the lock held; true if something changed. */
 bool hetckpt_executor_collect(struct hetckpt_core *core);
 bool hetckpt_executor_issue(struct hetckpt_core *core);
+/* Something is on the device; or only launches that can pause, and what is behind them. */
 bool hetckpt_executor_in_flight(struct hetckpt_core *core);
+bool hetckpt_stream_in_flight(const struct hetckpt_stream *stream);
 
 /* pause.c */
 bool hetckpt_pause_step(struct hetckpt_core *core); /* moves a pause under way on */

@@ -7,6 +7,18 @@
  * that can pause and host callbacks may not end before the next snapshot, so nothing
  * that depends on them is handed over while they are under way. What is on the device
  * therefore always ends by itself, and a pause only has to wait for it.
+ *
+ * How long that takes is bounded: of commands that cannot park only so many are on the device
+ * that they are expected to end within 200 us (policy.h). Expectations come from the times of
+ * earlier launches, and are corrected by every marker: what lay between two markers took
+ * what lies between their times.
+ *
+ * The exception is the chain. A device that has nothing to do until the host has seen a launch
+ * end and has handed over the next one idles for 10 to 20 us, which short launches cannot bear.
+ * Launches that can pause may therefore stand on the device behind another one of their stream,
+ * the gate, and events' records between them: should the gate be paused, none of their blocks
+ * runs (launch.c, 6.), and they are taken back. Other commands would run. Nothing of another
+ * stream is handed over that depends on a command of a chain.
  */
 #include "core_internal.h"
 
@@ -21,6 +33,41 @@
 #define MARK_EVERY 16
 
 /* ---- What has ended ---------------------------------------------------- */
+
+/*
+ * Launches that were not timed by themselves: what is in front of the marker, from its stream's
+ * first command on, took the time since the marker before, if the device had nothing else
+ * to do for this stream. A time is only noted where it is far from the expectation.
+ */
+static void note_batch(struct hetckpt_stream *stream, const struct hetckpt_command *marked, uint64_t when)
+{
+	struct hetckpt_command *command = stream->first;
+	double expected = 0, took = (double)(when - stream->device_when);
+	bool wrong;
+
+	if (!command->follows || !stream->device_when || when <= stream->device_when)
+		return;
+	for (;; command = command->behind) {
+		/* Copies, and waiting for other streams, take time that is not the launches'. */
+		if (!command->function || command->deps)
+			return;
+		expected += command->estimate_ns;
+		if (command == marked)
+			break;
+	}
+	wrong = took > 2 * expected + 20000;
+	for (command = stream->first;; command = command->behind) {
+		struct hetckpt_history *history = &command->function->history;
+
+		if (wrong)
+			hetckpt_history_note(history, command->threads, command->blocks, command->resident,
+			                     took * command->estimate_ns / expected);
+		else
+			hetckpt_history_confirm(history, command->threads);
+		if (command == marked)
+			break;
+	}
+}
 
 /* Takes the time of a command that was timed. */
 static void note_time(struct hetckpt_core *core, struct hetckpt_command *command, uint64_t when)
@@ -50,6 +97,58 @@ static struct hetckpt_command *next_marked(const struct hetckpt_stream *stream,
 	return NULL;
 }
 
+/* Looks at what stands behind a gate that has been paused: *untouched if all of it has ended. */
+static int chain_poll(struct hetckpt_core *core, struct hetckpt_stream *stream, bool *untouched,
+                      bool *moved, struct hetckpt_error *error)
+{
+	struct hetckpt_command *command = stream->gate->behind;
+	int rc = 0;
+
+	*untouched = false;
+	for (unsigned i = 0; i < stream->chained; i++, command = command->behind) {
+		uint64_t when;
+
+		if (command->flight) {
+			rc = hetckpt_launch_poll(core, command->flight, moved, error);
+			if (rc || command->flight->parts)
+				return rc;
+			if (!hetckpt_launch_untouched(command->flight))
+				return hetckpt_error_set(error, -EPROTO, CUDA_UNKNOWN,
+					"%.200s broke the pause protocol: it began behind a launch that was paused",
+					command->flight->function->map->signature);
+		}
+		rc = command->marker ? core->dev.ops->marker_query(command->marker, &when, error) : 0;
+		if (rc)
+			return rc == -EBUSY ? 0 : rc;
+	}
+	*untouched = true;
+	return 0;
+}
+
+/* Takes back what stands behind a gate that has been paused, once the device is through with it. */
+static int collect_chain(struct hetckpt_core *core, struct hetckpt_stream *stream, bool *moved,
+                         struct hetckpt_error *error)
+{
+	struct hetckpt_command *command = stream->gate->behind;
+	bool untouched;
+	int rc = chain_poll(core, stream, &untouched, moved, error);
+
+	if (rc || !untouched)
+		return rc;
+	stream->queued = command;
+	stream->issued_last = stream->gate;
+	for (; stream->chained; stream->chained--, command = command->behind) {
+		hetckpt_launch_free(core, command->flight);
+		command->flight = NULL;
+		if (command->marker)
+			core->dev.ops->marker_release(command->marker);
+		command->marker = NULL;
+		command->state = HETCKPT_COMMAND_QUEUED;
+	}
+	*moved = true;
+	return 0;
+}
+
 /* Ends what has ended at the front of a stream. */
 static bool collect_stream(struct hetckpt_core *core, struct hetckpt_stream *stream)
 {
@@ -67,13 +166,18 @@ static bool collect_stream(struct hetckpt_core *core, struct hetckpt_stream *str
 			break; /* a host callback: HOST_DONE ends it */
 		if (command == stream->gate) {
 			rc = hetckpt_launch_poll(core, command->flight, &moved, &error);
+			if (!rc && !hetckpt_launch_finished(command->flight)) {
+				if (!command->flight->parts && stream->chained)
+					rc = collect_chain(core, stream, &moved, &error);
+				if (!rc)
+					break;
+			}
 			if (rc) {
 				hetckpt_core_fail(core, &error);
 				return true;
 			}
-			if (!hetckpt_launch_finished(command->flight))
-				break;
 			moved = true;
+			stream->device_when = command->flight->last_when;
 			if (core->times.path && command->flight->whole && command->flight->began)
 				hetckpt_times_note(&core->times, &(struct hetckpt_times_line){
 					.kernel = command->flight->function->map->signature,
@@ -94,7 +198,11 @@ static bool collect_stream(struct hetckpt_core *core, struct hetckpt_stream *str
 			hetckpt_core_fail(core, &error);
 			return true;
 		}
-		note_time(core, marked, when);
+		if (marked->start)
+			note_time(core, marked, when);
+		else
+			note_batch(stream, marked, when);
+		stream->device_when = when;
 		moved = true;
 		do {
 			command = stream->first;
@@ -157,7 +265,7 @@ static int mark(struct hetckpt_core *core, struct hetckpt_stream *stream, struct
 static bool will_end(const struct hetckpt_command *command)
 {
 	return command->state == HETCKPT_COMMAND_DONE ||
-	       (command->state == HETCKPT_COMMAND_ISSUED && command != command->stream->gate);
+	       (command->state == HETCKPT_COMMAND_ISSUED && !hetckpt_command_gated(command));
 }
 
 /* Makes the stream's queue wait for dependencies that are still on the device. */
@@ -182,19 +290,33 @@ static int wait_for_deps(struct hetckpt_core *core, struct hetckpt_stream *strea
 	return rc;
 }
 
+/* May stand behind a launch that can pause; of launches, it is only seen later whether they can. */
+static bool chainable(const struct hetckpt_command *command)
+{
+	return command->type == HETCKPT_MSG_LAUNCH || command->type == HETCKPT_MSG_EVENT_RECORD;
+}
+
+/* 0; -EAGAIN, and nothing has happened: it must wait for the gate. */
 static int issue_launch(struct hetckpt_core *core, struct hetckpt_stream *stream,
                         struct hetckpt_command *command, struct hetckpt_error *error)
 {
 	const struct hetckpt_msg_launch *msg = (const void *)(command->msg + 1);
 	struct hetckpt_launch_command launch;
 	struct hetckpt_function *function;
-	double expected;
+	double expected, least;
 	uint32_t resident;
 	int rc;
 
-	rc = hetckpt_launch_prepare(core, stream, msg, &command->flight, &expected, &resident, error);
+	rc = hetckpt_launch_prepare(core, stream, msg, command->behind && !chainable(command->behind),
+	                            &command->flight, &expected, &resident, error);
 	if (rc)
 		return rc;
+	if (command->flight && stream->gate) {
+		command->flight->chained = true;
+		rc = hetckpt_launch_issue(core, command->flight, error);
+		/* Its tables may be in use by what clears them: see chain_poll. */
+		return rc || command->flight->parts ? rc : core->dev.ops->record(stream->queue, &command->marker, error);
+	}
 	if (command->flight) {
 		/* What is before it must end by markers of its own. */
 		rc = mark(core, stream, error);
@@ -203,6 +325,8 @@ static int issue_launch(struct hetckpt_core *core, struct hetckpt_stream *stream
 		stream->gate = command;
 		return hetckpt_launch_issue(core, command->flight, error);
 	}
+	if (stream->gate)
+		return -EAGAIN;
 	function = hetckpt_function_find(&core->modules, msg->function);
 	launch = (struct hetckpt_launch_command){
 		.kernel = function->kernel[HETCKPT_VARIANT_ORIGINAL],
@@ -212,12 +336,15 @@ static int issue_launch(struct hetckpt_core *core, struct hetckpt_stream *stream
 		.flags = msg->flags & HETCKPT_LAUNCH_COOPERATIVE ? HETCKPT_LAUNCH_FLAG_COOPERATIVE : 0,
 		.params = msg->params, .param_bytes = msg->param_bytes,
 	};
-	command->estimate_ns = expected > 0 ? expected : HETCKPT_UNKNOWN_NS;
 	command->function = function;
 	command->threads = msg->block[0] * msg->block[1] * msg->block[2];
+	least = hetckpt_history_knows(&function->history, command->threads) ? HETCKPT_COMMAND_NS
+	                                                                   : HETCKPT_DOUBTFUL_NS;
+	command->estimate_ns = expected <= 0 ? HETCKPT_UNKNOWN_NS : expected < least ? least : expected;
 	command->blocks = hetckpt_grid_blocks(msg->grid);
 	command->resident = resident;
-	if (hetckpt_history_wants(&function->history, command->threads) || core->times.path) {
+	/* On a queue that is empty an event is in nobody's way. */
+	if (hetckpt_history_wants(&function->history, command->threads) || !stream->ahead || core->times.path) {
 		rc = core->dev.ops->record(stream->queue, &command->start, error);
 		if (rc)
 			return rc;
@@ -231,7 +358,9 @@ static int issue_launch(struct hetckpt_core *core, struct hetckpt_stream *stream
 static int issue_command(struct hetckpt_core *core, struct hetckpt_stream *stream,
                          struct hetckpt_command *command, struct hetckpt_error *error)
 {
-	command->estimate_ns = 0;
+	command->estimate_ns = HETCKPT_COMMAND_NS;
+	command->follows = stream->ahead || stream->gate;
+	command->function = NULL;
 	switch (command->type) {
 	case HETCKPT_MSG_LAUNCH:
 		return issue_launch(core, stream, command, error);
@@ -265,14 +394,36 @@ static bool by_host(const struct hetckpt_command *command)
 	        copy->dst_space != HETCKPT_SPACE_DEVICE);
 }
 
-static bool may_issue(const struct hetckpt_stream *stream, const struct hetckpt_command *command)
+/* Something may be handed over behind the gate, and command is of that kind. */
+static bool may_chain(const struct hetckpt_core *core, const struct hetckpt_stream *stream,
+                      const struct hetckpt_command *command)
+{
+	const struct hetckpt_command *last = stream->gate;
+	uint64_t bytes = 0;
+
+	if (!last->flight || !chainable(command) || stream->chained >= HETCKPT_CHAIN_LAUNCHES ||
+	    core->base != HETCKPT_FLAG_RUN || core->variant == HETCKPT_CORE_TURNS)
+		return false;
+	/* A launch that is handed over in parts has the device to itself until its last one is. */
+	for (unsigned i = 0; last; i++, last = i > stream->chained ? NULL : last->behind) {
+		if (!last->flight)
+			continue;
+		if (!hetckpt_blocks_empty(&last->flight->todo))
+			return false;
+		bytes += last->flight->park ? last->flight->park->bytes : 0;
+	}
+	return bytes <= HETCKPT_CHAIN_BYTES;
+}
+
+static bool may_issue(const struct hetckpt_core *core, const struct hetckpt_stream *stream,
+                      const struct hetckpt_command *command)
 {
 	bool host = by_host(command);
 
 	if (host && stream->first != command)
 		return false;
-	if (stream->ahead >= HETCKPT_RUN_AHEAD_COMMANDS ||
-	    (stream->ahead && stream->ahead_ns >= HETCKPT_RUN_AHEAD_NS))
+	if (stream->gate ? !may_chain(core, stream, command)
+	                 : stream->ahead && core->ahead_ns >= HETCKPT_RUN_AHEAD_NS)
 		return false;
 	for (unsigned i = 0; i < command->deps; i++)
 		if (host ? command->dep[i]->state != HETCKPT_COMMAND_DONE : !will_end(command->dep[i]))
@@ -280,64 +431,94 @@ static bool may_issue(const struct hetckpt_stream *stream, const struct hetckpt_
 	return true;
 }
 
+/* Hands over more of a launch under way. */
+static int issue_more(struct hetckpt_core *core, struct hetckpt_stream *stream, bool *moved,
+                      struct hetckpt_error *error)
+{
+	struct hetckpt_flight *flight = stream->gate->flight;
+	unsigned parts = flight->parts;
+	/* After a load it has no queue yet. */
+	int rc = hetckpt_stream_queue(core, stream, error);
+
+	flight->queue = stream->queue;
+	if (!rc)
+		rc = hetckpt_launch_issue(core, flight, error);
+	*moved |= flight->parts != parts;
+	return rc;
+}
+
+/* Undoes what was begun for a command that has not come to the device. */
+static void issue_undo(struct hetckpt_core *core, struct hetckpt_stream *stream,
+                       struct hetckpt_command *command)
+{
+	if (stream->gate == command)
+		stream->gate = NULL;
+	hetckpt_launch_free(core, command->flight);
+	command->flight = NULL;
+}
+
+/*
+ * Hands over the next command of a stream. 0: done; -EAGAIN: it must wait; others: the device
+ * has failed.
+ */
+static int issue_next(struct hetckpt_core *core, struct hetckpt_stream *stream,
+                      struct hetckpt_command *command, struct hetckpt_error *error)
+{
+	struct hetckpt_command *gate = stream->gate;
+	int rc = hetckpt_stream_queue(core, stream, error);
+
+	if (!rc)
+		rc = wait_for_deps(core, stream, command, error);
+	if (rc)
+		return rc;
+	command->state = HETCKPT_COMMAND_ISSUED;
+	stream->queued = command->behind;
+	/* issued_last still is the one before: a launch marks what it follows. */
+	rc = issue_command(core, stream, command, error);
+	if (rc) {
+		/* A broken flight cannot be taken back; anything else never began. */
+		if (command->flight && command->flight->parts)
+			return rc == -EAGAIN ? -EIO : rc;
+		issue_undo(core, stream, command);
+		if (gate && rc != -EIO) {
+			/* Behind a gate it cannot end in its turn: it fails again when that is done. */
+			command->state = HETCKPT_COMMAND_QUEUED;
+			stream->queued = command;
+			return -EAGAIN;
+		}
+		hetckpt_command_spoil(command, error);
+		hetckpt_log(HETCKPT_LOG_INFO, "%s", error->text);
+		if (error->code == -EIO)
+			return -EIO;
+	}
+	stream->issued_last = command;
+	if (gate) {
+		stream->chained++;
+	} else if (stream->gate != command) {
+		stream->ahead++;
+		core->ahead_ns += command->estimate_ns;
+		stream->unmarked = command->marker ? 0 : stream->unmarked + 1;
+		if (stream->unmarked >= MARK_EVERY)
+			return mark(core, stream, error);
+	}
+	return 0;
+}
+
 static bool issue_stream(struct hetckpt_core *core, struct hetckpt_stream *stream)
 {
 	struct hetckpt_error error = {0};
-	struct hetckpt_command *command;
 	bool moved = false;
 	int rc = 0;
 
-	/* A launch under way: hand over more of it. After a load it has no queue yet. */
-	if (stream->gate && stream->gate->flight) {
-		struct hetckpt_flight *flight = stream->gate->flight;
-		unsigned parts = flight->parts;
-
-		rc = hetckpt_stream_queue(core, stream, &error);
-		flight->queue = stream->queue;
-		if (!rc)
-			rc = hetckpt_launch_issue(core, flight, &error);
-		if (rc) {
-			hetckpt_core_fail(core, &error);
-			return true;
-		}
-		return flight->parts != parts;
+	if (stream->gate && stream->gate->flight)
+		rc = issue_more(core, stream, &moved, &error);
+	while (!rc && stream->queued && !atomic_load(&core->stop) && may_issue(core, stream, stream->queued)) {
+		rc = issue_next(core, stream, stream->queued, &error);
+		moved |= !rc;
 	}
-	while (!stream->gate && (command = stream->queued) && !atomic_load(&core->stop) &&
-	       may_issue(stream, command)) {
-		rc = hetckpt_stream_queue(core, stream, &error);
-		if (!rc)
-			rc = wait_for_deps(core, stream, command, &error);
-		if (rc)
-			break;
-		moved = true;
-		command->state = HETCKPT_COMMAND_ISSUED;
-		stream->queued = command->behind;
-		/* issued_last still is the one before: a launch marks what it follows. */
-		rc = issue_command(core, stream, command, &error);
-		stream->issued_last = command;
-		if (rc) {
-			/* A broken flight cannot be taken back; anything else never began. */
-			if (command->flight && command->flight->parts)
-				break;
-			if (stream->gate == command)
-				stream->gate = NULL;
-			hetckpt_launch_free(core, command->flight);
-			command->flight = NULL;
-			hetckpt_command_spoil(command, &error);
-			hetckpt_log(HETCKPT_LOG_INFO, "%s", error.text);
-			rc = error.code == -EIO ? -EIO : 0;
-			if (rc)
-				break;
-		}
-		if (stream->gate == command)
-			break;
-		stream->ahead++;
-		stream->ahead_ns += command->estimate_ns;
-		stream->unmarked = command->marker ? 0 : stream->unmarked + 1;
-		if (stream->unmarked >= MARK_EVERY && (rc = mark(core, stream, &error)))
-			break;
-	}
-	if (!rc && stream->unmarked)
+	if (rc == -EAGAIN)
+		rc = 0;
+	if (!rc && stream->unmarked && !stream->gate)
 		rc = mark(core, stream, &error);
 	if (rc) {
 		hetckpt_core_fail(core, &error);
@@ -356,10 +537,15 @@ bool hetckpt_executor_issue(struct hetckpt_core *core)
 	return moved;
 }
 
+bool hetckpt_stream_in_flight(const struct hetckpt_stream *stream)
+{
+	return stream->gate && stream->gate->flight && (stream->gate->flight->parts || stream->chained);
+}
+
 bool hetckpt_executor_in_flight(struct hetckpt_core *core)
 {
 	for (struct hetckpt_stream *s = core->streams; s; s = s->next)
-		if (s->ahead || (s->gate && s->gate->flight && s->gate->flight->parts))
+		if (s->ahead || hetckpt_stream_in_flight(s))
 			return true;
 	return false;
 }

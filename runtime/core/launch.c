@@ -49,6 +49,14 @@
  *    follows the launch in its stream, or waits for it elsewhere, is issued before the
  *    launch is finished: no later command can see memory of a half-done launch.
  *    Parts issued behind one that was paused begin with E up, and come back whole.
+ *
+ * 6. So do launches that were handed over behind one that was paused (executor.c chains them, so
+ *    that the device need not wait for the host between short ones). If a block of the first has
+ *    parked, or has not begun, E went up before its hardware launch ended; those behind it begin
+ *    after that, and E stays up until all of them have ended: none of their blocks runs. At most
+ *    one launch of a stream is therefore ever half done; what is behind it is taken back, and is
+ *    queued as if it had never been handed over. Only while the poll words are held up (stress,
+ *    3.) would later launches run: then nothing is chained.
  */
 #include "launch.h"
 
@@ -65,6 +73,8 @@
 #define LIST_MAX 65536u
 /* Blocks that wait for each other must all be in one list. */
 #define LIST_MAX_WAITS (1u << 20)
+/* Beside such a piece the time until the next one is handed over does not count. */
+#define PIECE_LONG_NS 4e6
 
 /* ---- Making one -------------------------------------------------------- */
 
@@ -175,8 +185,9 @@ static int check_configuration(const struct hetckpt_function *function,
 }
 
 int hetckpt_launch_prepare(struct hetckpt_core *core, struct hetckpt_stream *stream,
-                           const struct hetckpt_msg_launch *msg, struct hetckpt_flight **out,
-                           double *expected, uint32_t *resident, struct hetckpt_error *error)
+                           const struct hetckpt_msg_launch *msg, bool followed,
+                           struct hetckpt_flight **out, double *expected, uint32_t *resident,
+                           struct hetckpt_error *error)
 {
 	struct hetckpt_function *function = hetckpt_function_find(&core->modules, msg->function);
 	struct hetckpt_launch_facts facts = {0};
@@ -223,6 +234,8 @@ int hetckpt_launch_prepare(struct hetckpt_core *core, struct hetckpt_stream *str
 	*expected = hetckpt_history_estimate(&function->history, threads, facts.blocks, *resident);
 	facts.resident = *resident;
 	facts.expected_ns = *expected;
+	facts.known = hetckpt_history_knows(&function->history, threads);
+	facts.followed = followed;
 	choice = hetckpt_policy_choose(&facts);
 	if (choice.mode == HETCKPT_LAUNCH_ORIGINAL)
 		return 0;
@@ -235,7 +248,9 @@ int hetckpt_launch_prepare(struct hetckpt_core *core, struct hetckpt_stream *str
 	}
 	launch->queue = stream->queue;
 	launch->slice = choice.mode == HETCKPT_LAUNCH_SLICED ? choice.slice : 0;
+	launch->piece = choice.slice;
 	launch->whole = true;
+	launch->cleared = true;
 	/* A device so full that frames do not fit runs the launch all the same, unpausable. */
 	rc = hetckpt_frames_get(&core->pool, launch->queue, launch->resident, launch->threads,
 	                        launch->group_bytes, &launch->park, error);
@@ -287,9 +302,12 @@ int hetckpt_launch_restore(struct hetckpt_core *core, struct hetckpt_function *f
 	launch->resume = resume;
 	launch->done = done;
 	/* Short blocks go on in slices. */
-	if (!function->map->polls && !function->map->waits && !(flags & HETCKPT_LAUNCH_COOPERATIVE) &&
-	    launch->total > fit.most)
-		launch->slice = (uint64_t)fit.most * 4;
+	launch->piece = launch->total;
+	if (!function->map->waits && !(flags & HETCKPT_LAUNCH_COOPERATIVE) && launch->total > fit.most) {
+		launch->piece = hetckpt_policy_piece(launch->total, fit.most);
+		if (!function->map->polls)
+			launch->slice = (uint64_t)fit.most * 4;
+	}
 	*out = launch;
 	return 0;
 }
@@ -325,6 +343,12 @@ bool hetckpt_launch_finished(const struct hetckpt_flight *launch)
 	return !launch->parts && hetckpt_blocks_empty(&launch->todo);
 }
 
+bool hetckpt_launch_untouched(const struct hetckpt_flight *launch)
+{
+	return !launch->parts && !launch->done && !launch->todo.parked_count &&
+	       hetckpt_blocks_unstarted(&launch->todo) == launch->total;
+}
+
 /* ---- Issuing ----------------------------------------------------------- */
 
 /* Blocks that must run side by side if they are to end at all. */
@@ -349,8 +373,13 @@ static uint64_t part_limit(const struct hetckpt_core *core, const struct hetckpt
 		*parts = 2; /* one runs while the next waits behind it */
 		return launch->slice;
 	}
-	*parts = HETCKPT_LAUNCH_PARTS;
-	return UINT64_MAX;
+	if (together(launch)) {
+		*parts = HETCKPT_LAUNCH_PARTS;
+		return UINT64_MAX;
+	}
+	/* What waits behind a long piece has to begin in vain, and saves nothing. */
+	*parts = launch->piece_ns > PIECE_LONG_NS ? 1 : 2;
+	return launch->piece;
 }
 
 /* Picks the next blocks out of todo. */
@@ -363,15 +392,15 @@ static int part_pick(struct hetckpt_core *core, struct hetckpt_flight *launch,
 	size_t parked = todo->parked_count;
 
 	(void)core;
-	/* Long ranges of untouched blocks need no list; blocks that must meet parked ones do,
-	   and so do scraps. Lists are the resume variant's. */
-	if (!parked && (!launch->function->map->polls ||
-	                todo->ranges[0].count >= (together(launch) ? unstarted : launch->resident))) {
+	/* Long ranges of untouched blocks need no list, nor does a small grid that is all untouched;
+	   blocks that must meet parked ones do, and so do scraps. Lists are the resume variant's. */
+	if (!parked) {
 		box = hetckpt_grid_box(launch->grid, todo->ranges[0].first,
 		                       todo->ranges[0].count < limit ? todo->ranges[0].count : limit);
 		/* Blocks that wait for each other fit in no less than one box. */
-		if (!together(launch) || !launch->function->map->polls ||
-		    box.count == todo->ranges[0].count || box.count >= launch->resident) {
+		if (!launch->function->map->polls || box.count == unstarted ||
+		    (todo->ranges[0].count >= (together(launch) ? unstarted : launch->resident) &&
+		     (!together(launch) || box.count >= launch->resident))) {
 			part->first = todo->ranges[0].first;
 			part->count = box.count;
 			hetckpt_blocks_take_front(todo, box.count);
@@ -484,7 +513,8 @@ static int part_launch(struct hetckpt_core *core, struct hetckpt_flight *launch,
 		memcpy(command.grid, box.size, sizeof command.grid);
 	}
 	memcpy(launch->params + launch->record_at, &record, sizeof record);
-	if (launch->whole && !launch->parts) {
+	/* A chained one begins when the one before it ends. */
+	if (launch->whole && !launch->parts && (!launch->chained || core->times.path)) {
 		rc = ops->record(launch->queue, &part->start, error);
 		if (rc)
 			return rc;
@@ -499,11 +529,26 @@ static int renew_tables(struct hetckpt_core *core, struct hetckpt_flight *launch
 {
 	int rc = 0;
 
+	launch->cleared |= !launch->park || !launch->bitmap;
 	if (!launch->park)
 		rc = hetckpt_frames_get(&core->pool, launch->queue, launch->resident, launch->threads,
 		                        launch->group_bytes, &launch->park, error);
 	if (!rc && !launch->bitmap)
 		rc = hetckpt_bitmap_get(&core->pool, launch->queue, launch->total, &launch->bitmap, error);
+	return rc;
+}
+
+/* Waits for the end of what is in a queue. */
+static int settle(struct hetckpt_core *core, struct hetckpt_queue *queue, struct hetckpt_error *error)
+{
+	struct hetckpt_marker *marker;
+	uint64_t when;
+	int rc = core->dev.ops->record(queue, &marker, error);
+
+	if (rc)
+		return rc;
+	rc = core->dev.ops->marker_wait(marker, &when, error);
+	core->dev.ops->marker_release(marker);
 	return rc;
 }
 
@@ -534,7 +579,13 @@ int hetckpt_launch_issue(struct hetckpt_core *core, struct hetckpt_flight *launc
 			break;
 		}
 		launch->parts++;
+		launch->cleared = false;
 		limit = part_limit(core, launch, &most);
+	}
+	/* Nobody will look for the end of what clears the tables, which may soon be another's. */
+	if (!rc && launch->cleared && !launch->chained) {
+		rc = settle(core, launch->queue, error);
+		launch->cleared = false;
 	}
 	return rc;
 }

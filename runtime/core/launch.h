@@ -43,23 +43,32 @@ struct hetckpt_flight {
 	unsigned parts;
 	uint64_t epoch;                    /* of the flag, before the oldest part was issued */
 	bool disturbed;                    /* some part may have seen the flag */
-	uint64_t slice;                    /* 0: all at once */
-	uint64_t last_when;                /* device time when the last part ended, 0: none */
+	uint64_t slice;                    /* blocks of a part, learned; 0: parts are pieces */
+	uint64_t piece;                    /* blocks of a piece */
+	double piece_ns;                   /* what the last part took, 0: not known */
+	bool chained;                      /* handed over behind another launch of its stream */
+	bool cleared;                      /* tables may have been cleared in the queue, and no part was
+	                                      handed over since */
+	uint64_t last_when;                /* device time when the last part ended, or what was before
+	                                      the first one in the stream; 0: not known */
 	uint64_t began;                    /* device time when the first part began, 0: not known */
 	uint32_t issued;                   /* parts so far, of an undisturbed launch */
 	bool whole;                        /* nothing has disturbed it so far: worth timing */
 };
 
 /*
- * Decides how to run a launch message. *launch NULL: the original kernel, for the caller
- * to issue; *expected is its expected time in ns, 0 if unknown. Fails with a cudaError_t
- * of the application's for a configuration that cannot run.
+ * Decides how to run a launch message, which another command of its stream follows already
+ * that cannot be queued behind a launch under way (followed). *launch NULL: the original kernel,
+ * for the caller to issue; *expected is its expected time in ns, 0 if unknown. Fails with a
+ * cudaError_t of the application's for a configuration that cannot run.
  */
 int hetckpt_launch_prepare(struct hetckpt_core *core, struct hetckpt_stream *stream,
-                           const struct hetckpt_msg_launch *msg, struct hetckpt_flight **launch,
-                           double *expected, uint32_t *resident, struct hetckpt_error *error);
+                           const struct hetckpt_msg_launch *msg, bool followed,
+                           struct hetckpt_flight **launch, double *expected, uint32_t *resident,
+                           struct hetckpt_error *error);
 
-/* Hands as much to the device as it should have. Only while the core is running. */
+/* Hands as much to the device as it should have; that may be nothing if the core is just being
+   stopped. Then nothing else of it is in the queue either, unless it is chained. */
 int hetckpt_launch_issue(struct hetckpt_core *core, struct hetckpt_flight *launch,
                          struct hetckpt_error *error);
 
@@ -76,6 +85,9 @@ void hetckpt_part_clear(struct hetckpt_core *core, struct hetckpt_part *part);
 
 /* No block is left anywhere. */
 bool hetckpt_launch_finished(const struct hetckpt_flight *launch);
+
+/* No block has begun: it may be taken back, as if it had never been handed over. */
+bool hetckpt_launch_untouched(const struct hetckpt_flight *launch);
 
 /*
  * A launch as a snapshot knows it: not on the device. params (param_bytes) are copied; todo is

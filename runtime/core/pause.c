@@ -57,7 +57,7 @@ static int lower(struct hetckpt_core *core, struct hetckpt_error *error)
 static bool parked(struct hetckpt_core *core)
 {
 	for (struct hetckpt_stream *s = core->streams; s; s = s->next)
-		if (s->gate && s->gate->flight && s->gate->flight->parts)
+		if (hetckpt_stream_in_flight(s))
 			return false;
 	return true;
 }

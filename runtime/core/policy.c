@@ -1,15 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "policy.h"
 
-/* Below this a launch is not worth the run variant: nothing is gained by pausing inside
-   it, and the run variant keeps what follows from being issued ahead. */
-#define SHORT_NS 1e6
+/*
+ * Below this a launch is not worth the run variant: a pause waits for it no longer than for
+ * kernels to park, and an event for each launch would be felt.
+ */
+#define SHORT_NS 5e4
+/* The same where what follows in the stream is no launch, and so would have to wait on the host
+   for the end of one that can pause: that costs some 15 us a launch. */
+#define FOLLOWED_NS 4e5
 #define SLICE_NS 1e6
 /* A first slice of a kernel that was never measured. */
 #define PROBE_WAVES 4
 /* Past its first launches a kernel is timed now and then. */
 #define MEASURE_FIRST 3
 #define MEASURE_EVERY 32
+/* How fast a slow launch is forgotten: half after 180 faster ones. */
+#define FORGET 256
+#define KNOWN_LAUNCHES 64
+/*
+ * Waves of a piece. When the flag goes up, blocks that have not begun still have to begin and
+ * return, a few microseconds a wave: so of a large grid only a part is on the device. A piece ends
+ * with some multiprocessors idle for a part of a wave, and costs a launch.
+ */
+#define PIECE_WAVES 48
+#define PIECE_BLOCKS 16384u
 
 static uint64_t waves(uint64_t blocks, uint32_t resident)
 {
@@ -47,14 +62,23 @@ void hetckpt_history_note(struct hetckpt_history *history, uint32_t threads, uin
 	history->size[at].threads = threads;
 	history->size[at].launches++;
 	/*
-	 * The same kernel takes ten times as long with other arguments. Taking a long launch
-	 * for a short one costs a pause that waits for it; the other mistake costs a
-	 * percent. So the slowest counts, and is forgotten slowly.
+	 * The same kernel takes a thousand times as long with other arguments or data. Taking a long
+	 * launch for a short one costs a pause that waits for it; the other mistake costs a
+	 * percent. So the slowest counts, and is forgotten slowly: searches come to their widest level
+	 * once in hundreds. Not the very first, which finds everything cold.
 	 */
-	if (wave >= history->size[at].wave_ns)
+	if (wave >= history->size[at].wave_ns || history->size[at].launches == 2)
 		history->size[at].wave_ns = wave;
 	else
-		history->size[at].wave_ns += (wave - history->size[at].wave_ns) / 8;
+		history->size[at].wave_ns += (wave - history->size[at].wave_ns) / FORGET;
+}
+
+void hetckpt_history_confirm(struct hetckpt_history *history, uint32_t threads)
+{
+	int at = find(history, threads);
+
+	if (at >= 0 && threads)
+		history->size[at].launches++;
 }
 
 double hetckpt_history_estimate(const struct hetckpt_history *history, uint32_t threads,
@@ -79,6 +103,37 @@ int hetckpt_history_wants(struct hetckpt_history *history, uint32_t threads)
 	return 1;
 }
 
+int hetckpt_history_knows(const struct hetckpt_history *history, uint32_t threads)
+{
+	int at = find(history, threads);
+
+	return at >= 0 && threads && history->size[at].launches >= KNOWN_LAUNCHES;
+}
+
+uint64_t hetckpt_policy_piece(uint64_t blocks, uint32_t resident)
+{
+	uint64_t most = (uint64_t)PIECE_WAVES * resident, pieces;
+
+	if (most < PIECE_BLOCKS)
+		most = PIECE_BLOCKS;
+	if (!resident || blocks <= most)
+		return blocks;
+	/* Equal ones, of whole waves. */
+	pieces = (blocks + most - 1) / most;
+	return ((blocks + pieces - 1) / pieces + resident - 1) / resident * resident;
+}
+
+/* Ends so soon that a pause had better wait for it? */
+static int ends_soon(const struct hetckpt_launch_facts *facts)
+{
+	if (facts->stress || facts->expected_ns <= 0)
+		return 0;
+	/* Kernels that poll have loops whose length nobody knows. */
+	if (facts->polls && !facts->known)
+		return 0;
+	return facts->expected_ns < (facts->followed ? FOLLOWED_NS : SHORT_NS);
+}
+
 struct hetckpt_launch_choice hetckpt_policy_choose(const struct hetckpt_launch_facts *facts)
 {
 	struct hetckpt_launch_choice choice = {HETCKPT_LAUNCH_WHOLE, facts->blocks};
@@ -91,16 +146,16 @@ struct hetckpt_launch_choice hetckpt_policy_choose(const struct hetckpt_launch_f
 	   the flag kept from beginning, and no pause would ever end. */
 	if ((facts->waits || facts->cooperative) && !facts->polls)
 		return (struct hetckpt_launch_choice){HETCKPT_LAUNCH_ORIGINAL, facts->blocks};
-	/* A launch that ends within a millisecond is paused by waiting for it. */
-	if (!facts->stress && facts->expected_ns > 0 && facts->expected_ns < SHORT_NS)
+	if (ends_soon(facts))
 		return (struct hetckpt_launch_choice){HETCKPT_LAUNCH_ORIGINAL, facts->blocks};
 	/* Blocks that wait for each other must be able to meet: never cut such a grid. The same
 	   holds for any grid that fits at once, whose author may count on that. */
 	if (facts->waits || facts->cooperative || facts->blocks <= facts->resident)
 		return choice;
-	/* Long blocks that poll park where they stand: cutting the grid would only leave
-	   the device half empty at each cut. Short blocks do not poll, and a slice is how far
-	   the device must run before it holds still. */
+	/* Long blocks that poll park where they stand: cutting the grid finely would only leave
+	   the device half empty at each cut. Short blocks do not poll, and end or do not begin; a slice
+	   bounds how many of them have to begin in vain. */
+	choice.slice = hetckpt_policy_piece(facts->blocks, facts->resident);
 	fit = facts->expected_ns > 0
 		? (uint64_t)((double)facts->blocks * (SLICE_NS / facts->expected_ns))
 		: (uint64_t)PROBE_WAVES * facts->resident;
@@ -108,8 +163,10 @@ struct hetckpt_launch_choice hetckpt_policy_choose(const struct hetckpt_launch_f
 		return choice;
 	if (fit < facts->resident)
 		fit = facts->resident;
-	if (fit >= facts->blocks)
+	if (fit >= facts->blocks) {
+		choice.slice = facts->blocks;
 		return choice;
+	}
 	choice.mode = HETCKPT_LAUNCH_SLICED;
 	choice.slice = fit;
 	return choice;

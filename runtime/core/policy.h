@@ -15,7 +15,7 @@
 struct hetckpt_history {
 	struct {
 		uint32_t threads;  /* 0: free */
-		uint32_t launches; /* measured */
+		uint32_t launches; /* whose time is known */
 		uint32_t skipped;  /* not measured since */
 		double wave_ns;    /* slowest of late: rises at once, decays slowly */
 	} size[HETCKPT_HISTORY_SIZES];
@@ -25,6 +25,9 @@ struct hetckpt_history {
 void hetckpt_history_note(struct hetckpt_history *history, uint32_t threads, uint64_t blocks,
                           uint32_t resident, double ns);
 
+/* Notes that a launch took about as long as was expected, or less. */
+void hetckpt_history_confirm(struct hetckpt_history *history, uint32_t threads);
+
 /* Expected ns of such a launch; 0: nothing is known. */
 double hetckpt_history_estimate(const struct hetckpt_history *history, uint32_t threads,
                                 uint64_t blocks, uint32_t resident);
@@ -32,10 +35,15 @@ double hetckpt_history_estimate(const struct hetckpt_history *history, uint32_t 
 /* True if the launch that is about to begin should be timed. */
 int hetckpt_history_wants(struct hetckpt_history *history, uint32_t threads);
 
+/* True if so many launches have been seen that the slowest of them says what to expect. */
+int hetckpt_history_knows(const struct hetckpt_history *history, uint32_t threads);
+
 struct hetckpt_launch_facts {
 	int pausable, polls, waits, cooperative;
 	int stress;           /* every pausable launch must be run so that it can pause */
 	int original;         /* every launch must be run as the source has it (measurements) */
+	int known;            /* hetckpt_history_knows */
+	int followed;         /* what comes next in its stream cannot be queued behind a launch that pauses */
 	uint64_t blocks;
 	uint32_t resident;    /* of the run variant on this device */
 	double expected_ns;   /* 0: unknown */
@@ -43,13 +51,13 @@ struct hetckpt_launch_facts {
 
 enum hetckpt_launch_mode {
 	HETCKPT_LAUNCH_ORIGINAL, /* cannot pause; ends by itself */
-	HETCKPT_LAUNCH_WHOLE,    /* run variant, all blocks at once */
-	HETCKPT_LAUNCH_SLICED    /* run variant, slice after slice */
+	HETCKPT_LAUNCH_WHOLE,    /* run variant, all blocks at once or in equal pieces */
+	HETCKPT_LAUNCH_SLICED    /* run variant, slices of learned size */
 };
 
 struct hetckpt_launch_choice {
 	enum hetckpt_launch_mode mode;
-	uint64_t slice;          /* blocks of the first slice */
+	uint64_t slice;          /* blocks of the first slice, or of a piece */
 };
 
 struct hetckpt_launch_choice hetckpt_policy_choose(const struct hetckpt_launch_facts *facts);
@@ -57,10 +65,20 @@ struct hetckpt_launch_choice hetckpt_policy_choose(const struct hetckpt_launch_f
 /* Blocks of the next slice after one of slice blocks that took ns. */
 uint64_t hetckpt_policy_next_slice(uint64_t slice, uint32_t resident, double ns);
 
-/* A stream may have this much expected work issued beyond pausing's reach. */
-#define HETCKPT_RUN_AHEAD_NS 2e6
-#define HETCKPT_RUN_AHEAD_COMMANDS 256
+/* Blocks of a piece of a grid whose blocks park where they stand; at most all of them. */
+uint64_t hetckpt_policy_piece(uint64_t blocks, uint32_t resident);
+
+/* All streams together may have this much expected work on the device that a pause has to wait
+   for; a stream that has none may have one command, however long. */
+#define HETCKPT_RUN_AHEAD_NS 2e5
+/* What any command takes of the device, and a launch of which little is known. */
+#define HETCKPT_COMMAND_NS 2e3
+#define HETCKPT_DOUBTFUL_NS (HETCKPT_RUN_AHEAD_NS / 8)
 /* What a command that cannot pause and was never measured is taken for. */
 #define HETCKPT_UNKNOWN_NS HETCKPT_RUN_AHEAD_NS
+/* Launches that can pause wait behind one another on the device, at most so many, and with at most
+   so many bytes of frame tables: when the first is paused, the others begin only to return. */
+#define HETCKPT_CHAIN_LAUNCHES 8
+#define HETCKPT_CHAIN_BYTES ((uint64_t)384 << 20)
 
 #endif

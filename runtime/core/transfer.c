@@ -13,8 +13,9 @@
 #include <string.h>
 
 /* Copies: a rough figure is enough to bound how far a stream runs ahead. */
-#define COPY_BYTES_PER_NS 10.0
-#define COMMAND_NS 3000.0
+#define PAGEABLE_BYTES_PER_NS 10.0
+#define PINNED_BYTES_PER_NS 40.0
+#define DEVICE_BYTES_PER_NS 500.0
 
 bool hetckpt_box_extent(uint64_t width, uint64_t height, uint64_t depth, uint64_t pitch,
                         uint64_t slice, uint64_t *bytes)
@@ -108,6 +109,14 @@ static bool overlaps(const struct hetckpt_copy *copy)
 	return shift < copy->width || pitch - shift < copy->width;
 }
 
+static double rate(const struct hetckpt_msg_copy *copy)
+{
+	if (copy->src_space == HETCKPT_SPACE_DEVICE && copy->dst_space == HETCKPT_SPACE_DEVICE)
+		return DEVICE_BYTES_PER_NS;
+	return copy->src_space == HETCKPT_SPACE_PINNED || copy->dst_space == HETCKPT_SPACE_PINNED
+		? PINNED_BYTES_PER_NS : PAGEABLE_BYTES_PER_NS;
+}
+
 int hetckpt_transfer_copy(struct hetckpt_core *core, struct hetckpt_command *command,
                           struct hetckpt_error *error)
 {
@@ -124,8 +133,7 @@ int hetckpt_transfer_copy(struct hetckpt_core *core, struct hetckpt_command *com
 		          &copy.src_slice, error);
 	if (rc)
 		return rc;
-	command->estimate_ns = COMMAND_NS + (double)msg->width * (double)msg->height *
-	                                        (double)msg->depth / COPY_BYTES_PER_NS;
+	command->estimate_ns += (double)msg->width * (double)msg->height * (double)msg->depth / rate(msg);
 	if (copy.dst_memory == HETCKPT_MEMORY_HOST && copy.src_memory == HETCKPT_MEMORY_HOST) {
 		copy_host(&copy);
 		return 0;
@@ -163,6 +171,6 @@ int hetckpt_transfer_fill(struct hetckpt_core *core, struct hetckpt_command *com
 		return hetckpt_error_set(error, -EINVAL, CUDA_INVALID_VALUE,
 			"fill of 0x%" PRIx64 ": rows of %" PRIu64 " bytes overlap at a pitch of %" PRIu64,
 			msg->dst, row, msg->pitch);
-	command->estimate_ns = COMMAND_NS + (double)bytes / COPY_BYTES_PER_NS / 10;
+	command->estimate_ns += (double)bytes / DEVICE_BYTES_PER_NS;
 	return core->dev.ops->fill(command->stream->queue, &fill, error);
 }

@@ -29,7 +29,7 @@ struct hetckpt_device {
 	struct hetckpt_backend_host host;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	uint64_t mapped, opened_ns;
+	uint64_t mapped, opened_ns, clock_ns;
 	int failed;
 	unsigned objects;      /* queues, markers, modules: all must be given back */
 	unsigned char *granule;/* mapped or not, by number */
@@ -204,6 +204,7 @@ static void *queue_main(void *context)
 			else
 				run_launch(&c->launch);
 			pthread_mutex_lock(&device->lock);
+			device->clock_ns += c->kind == LAUNCH ? atomic_load(&fake.launch_ns) : 0;
 			if (c->kind == LAUNCH && atomic_load(&fake_count.fail_launches) > 0) {
 				atomic_fetch_sub(&fake_count.fail_launches, 1);
 				device->failed = 1;
@@ -212,7 +213,7 @@ static void *queue_main(void *context)
 		if (c->kind == RECORD) {
 			c->marker->done = 1;
 			c->marker->failed = device->failed;
-			c->marker->when = now() - device->opened_ns;
+			c->marker->when = atomic_load(&fake.launch_ns) ? 1000 + device->clock_ns : now() - device->opened_ns;
 			notify = 1;
 		}
 		if (c->marker)

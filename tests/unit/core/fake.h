@@ -19,6 +19,8 @@ struct fake_settings {
 	uint64_t memory;          /* bytes of the device; default 1 GiB */
 	int shuffle;              /* blocks of a launch start in random order */
 	uint64_t taken;           /* an address that map says is taken; 0: none */
+	_Atomic uint64_t launch_ns; /* what a launch takes by the device's clock, which nothing else
+	                               moves then; 0: the clock is the machine's */
 };
 extern struct fake_settings fake;
 

@@ -142,6 +142,7 @@ const struct machine_kernel machine_kernels[] = {
 	{"short_mix", HETCKPT_SCOPE_BLOCK, 0, 0, step_mix},
 	{"barrier", HETCKPT_SCOPE_BLOCK, 1, 1, step_barrier},
 	{"held", HETCKPT_SCOPE_NONE, 0, 0, step_held},
+	{"parked", HETCKPT_SCOPE_THREAD, 1, 0, step_held},
 	{"log", HETCKPT_SCOPE_BLOCK, 1, 0, step_log},
 	{"add", HETCKPT_SCOPE_THREAD, 1, 0, step_add},
 	{0},

@@ -64,7 +64,7 @@ void *machine_image(size_t *bytes);
 /* The same with another map, so that hashes differ. */
 void *machine_image_other(size_t *bytes);
 
-/* While not 0, the kernel "held" does not end. */
+/* While not 0, the kernel "held" does not end, nor does "parked", which can pause. */
 extern _Atomic int machine_hold;
 /* Blocks inside kernels now, and the most there ever were. */
 extern _Atomic int machine_inside;

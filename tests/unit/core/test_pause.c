@@ -362,31 +362,6 @@ static void slices(void **state)
 	rig_free(rig);
 }
 
-/* Launches that are known to be short use the original kernel. */
-static void learned(void **state)
-{
-	struct rig *rig = rig_make(&fake_backend);
-	struct job j = job_make(rig, "mix", 2, 1, 1, 1, 1, 3);
-	unsigned runs;
-
-	(void)state;
-	fake.resident = 1;
-	rig_sync(rig);
-	job_launch(rig, &j);
-	rig_sync(rig);
-	job_check(&j);
-	assert_int_equal(atomic_load(&fake_count.runs), 1);
-	j.params.started = j.params.ended = 0;
-	for (int i = 0; i < 50; i++)
-		job_launch(rig, &j);
-	rig_sync(rig);
-	runs = atomic_load(&fake_count.runs);
-	/* A slow moment of the machine may make one look long. */
-	assert_true(atomic_load(&fake_count.originals) >= 25);
-	assert_int_equal(runs + atomic_load(&fake_count.originals), 51);
-	rig_free(rig);
-}
-
 static void configurations(void **state)
 {
 	struct rig *rig = rig_make(&fake_backend);
@@ -496,7 +471,6 @@ int main(void)
 		cmocka_unit_test_setup(given_up, setup),
 		cmocka_unit_test_setup(hasty, setup),
 		cmocka_unit_test_setup(slices, setup),
-		cmocka_unit_test_setup(learned, setup),
 		cmocka_unit_test_setup(configurations, setup),
 		cmocka_unit_test_setup(full_device, setup),
 		cmocka_unit_test_setup(fault, setup),

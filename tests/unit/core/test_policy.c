@@ -22,11 +22,24 @@ static void choices(void **state)
 	c = hetckpt_policy_choose(&f);
 	assert_int_equal(c.mode, HETCKPT_LAUNCH_SLICED);
 	assert_true(c.slice >= 100 && c.slice < 1000);
-	/* Known to be short: the original. */
-	f = facts(100000, 5e5);
+	/* Known to be short: the original. Kernels that poll must be known for longer. */
+	f = facts(100000, 2e4);
+	assert_int_equal(hetckpt_policy_choose(&f).mode, HETCKPT_LAUNCH_WHOLE);
+	f.known = 1;
 	assert_int_equal(hetckpt_policy_choose(&f).mode, HETCKPT_LAUNCH_ORIGINAL);
 	f.stress = 1;
 	assert_int_not_equal(hetckpt_policy_choose(&f).mode, HETCKPT_LAUNCH_ORIGINAL);
+	f = facts(100000, 2e4);
+	f.polls = 0;
+	assert_int_equal(hetckpt_policy_choose(&f).mode, HETCKPT_LAUNCH_ORIGINAL);
+	/* Where the next command would have to wait for the host, somewhat longer ones are. */
+	f = facts(100000, 2e5);
+	f.known = 1;
+	assert_int_equal(hetckpt_policy_choose(&f).mode, HETCKPT_LAUNCH_WHOLE);
+	f.followed = 1;
+	assert_int_equal(hetckpt_policy_choose(&f).mode, HETCKPT_LAUNCH_ORIGINAL);
+	f.expected_ns = 6e5;
+	assert_int_equal(hetckpt_policy_choose(&f).mode, HETCKPT_LAUNCH_WHOLE);
 	/* Long, but the original is asked for. */
 	f = facts(1000, 1e10);
 	f.original = 1;
@@ -69,8 +82,12 @@ static void history(void **state)
 	(void)state;
 	assert_true(hetckpt_history_estimate(&h, 128, 1000, 100) == 0);
 	assert_true(hetckpt_history_wants(&h, 128));
+	/* The first finds everything cold: the second says more. */
+	hetckpt_history_note(&h, 128, 1000, 100, 1e7);
+	assert_true(hetckpt_history_estimate(&h, 128, 2000, 100) > 1.9e7);
 	hetckpt_history_note(&h, 128, 1000, 100, 1e6);
 	assert_true(hetckpt_history_estimate(&h, 128, 2000, 100) > 1.9e6);
+	assert_true(hetckpt_history_estimate(&h, 128, 2000, 100) < 2.1e6);
 	assert_true(hetckpt_history_estimate(&h, 256, 2000, 100) == 0);
 	/* A slow launch counts at once, a fast one slowly. */
 	hetckpt_history_note(&h, 128, 1000, 100, 1e8);
@@ -78,8 +95,12 @@ static void history(void **state)
 	before = hetckpt_history_estimate(&h, 128, 1000, 100);
 	hetckpt_history_note(&h, 128, 1000, 100, 1e6);
 	assert_true(hetckpt_history_estimate(&h, 128, 1000, 100) < before);
+	for (int i = 0; i < 100; i++)
+		hetckpt_history_note(&h, 128, 1000, 100, 1e6);
 	assert_true(hetckpt_history_estimate(&h, 128, 1000, 100) > before / 2);
-	for (int i = 0; i < 200; i++)
+	assert_true(hetckpt_history_knows(&h, 128));
+	assert_false(hetckpt_history_knows(&h, 256));
+	for (int i = 0; i < 2000; i++)
 		hetckpt_history_note(&h, 128, 1000, 100, 1e6);
 	assert_true(hetckpt_history_estimate(&h, 128, 1000, 100) < 1.1e6);
 	/* After the first few, now and then. */
@@ -110,12 +131,33 @@ static void slices(void **state)
 	assert_int_equal(slice, 100);
 }
 
+/* A grid of long blocks is cut into few pieces of whole waves. */
+static void pieces(void **state)
+{
+	struct hetckpt_launch_facts f = facts(100000, 1e10);
+	struct hetckpt_launch_choice c = hetckpt_policy_choose(&f);
+
+	(void)state;
+	assert_int_equal(c.mode, HETCKPT_LAUNCH_WHOLE);
+	assert_true(c.slice < 20000 && c.slice % 100 == 0);
+	assert_true(c.slice * 7 >= 100000);
+	/* Not one that fits, or whose blocks wait for each other. */
+	f.waits = 1;
+	assert_int_equal(hetckpt_policy_choose(&f).slice, 100000);
+	assert_int_equal(hetckpt_policy_piece(1000, 100), 1000);
+	assert_int_equal(hetckpt_policy_piece(1000, 0), 1000);
+	/* No small rest at the end. */
+	c.slice = hetckpt_policy_piece(1000000, 1000);
+	assert_true(1000000 % c.slice == 0 || 1000000 % c.slice > c.slice / 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(choices),
 		cmocka_unit_test(history),
 		cmocka_unit_test(slices),
+		cmocka_unit_test(pieces),
 	};
 
 	return cmocka_run_group_tests_name("core policy", tests, NULL, NULL);

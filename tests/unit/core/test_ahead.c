@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * What is on the device ahead of its end: how much of what a pause has to wait for, what is taken
+ * back, and what the core makes of times. The device's clock is the test's: each launch takes as
+ * long as the test says.
+ */
+#include "job.h"
+
+#include <unistd.h>
+
+static int setup(void **state)
+{
+	(void)state;
+	fake_reset();
+	atomic_store(&machine_hold, 0);
+	return 0;
+}
+
+/* Many launches of one block that are not checked. */
+static void launch_many(struct rig *rig, const struct job *j, unsigned count)
+{
+	struct job again = *j;
+
+	again.params.started = again.params.ended = 0;
+	for (unsigned i = 0; i < count; i++)
+		job_launch(rig, &again);
+}
+
+/* Waits until a counter has come to least, and then whether it goes on; returns it. */
+static unsigned settled(_Atomic unsigned *counter, unsigned least)
+{
+	for (int i = 0; i < 6000 && atomic_load(counter) < least; i++)
+		usleep(5000);
+	usleep(50000);
+	return atomic_load(counter);
+}
+
+/* Launches that are known to be short use the original kernel, once they are known for long. */
+static void learned(void **state)
+{
+	struct rig *rig;
+	struct job j;
+	unsigned runs;
+
+	(void)state;
+	fake.launch_ns = 5000;
+	rig = rig_make(&fake_backend);
+	j = job_make(rig, "mix", 1, 1, 1, 1, 1, 3);
+	rig_sync(rig);
+	launch_many(rig, &j, 300);
+	rig_sync(rig);
+	runs = atomic_load(&fake_count.runs);
+	assert_true(runs >= 64 && runs < 64 + 20);
+	assert_int_equal(runs + atomic_load(&fake_count.originals), 300);
+	/* One that took long is remembered for hundreds of launches. */
+	atomic_store(&fake.launch_ns, 5000000);
+	launch_many(rig, &j, 1);
+	rig_sync(rig);
+	atomic_store(&fake.launch_ns, 5000);
+	runs = atomic_load(&fake_count.runs);
+	launch_many(rig, &j, 100);
+	rig_sync(rig);
+	assert_int_equal(atomic_load(&fake_count.runs), runs + 100);
+	rig_free(rig);
+}
+
+/* What a pause has to wait for is bounded by time. */
+static void bounded(void **state)
+{
+	struct rig *rig;
+	struct job j;
+	unsigned before;
+
+	(void)state;
+	fake.launch_ns = 5000;
+	rig = rig_make(&fake_backend);
+	j = job_make(rig, "held", 1, 1, 1, 1, 1, 3);
+	rig_sync(rig);
+	/* Nothing is known: one. */
+	atomic_store(&machine_hold, 1);
+	launch_many(rig, &j, 200);
+	assert_int_equal(settled(&fake_count.originals, 1), 1);
+	atomic_store(&machine_hold, 0);
+	rig_sync(rig);
+	assert_int_equal(atomic_load(&fake_count.originals), 200);
+	/* 5 us each. */
+	before = 200;
+	atomic_store(&machine_hold, 1);
+	launch_many(rig, &j, 200);
+	before = settled(&fake_count.originals, before + 20) - before;
+	assert_true(before >= 20 && before <= 41);
+	atomic_store(&machine_hold, 0);
+	rig_sync(rig);
+	rig_free(rig);
+}
+
+/* Two streams share the bound, and each may always have one command. */
+static void bounded_together(void **state)
+{
+	struct rig *rig;
+	struct job j;
+	unsigned before;
+
+	(void)state;
+	fake.launch_ns = 5000;
+	rig = rig_make(&fake_backend);
+	for (uint32_t s = 1; s <= 3; s++)
+		rig_stream(rig, s, HETCKPT_STREAM_NON_BLOCKING);
+	j = job_make(rig, "held", 1, 1, 1, 1, 1, 3);
+	rig_sync(rig);
+	launch_many(rig, &j, 200);
+	rig_sync(rig);
+	before = atomic_load(&fake_count.originals);
+	atomic_store(&machine_hold, 1);
+	for (j.stream = 1; j.stream <= 3; j.stream++)
+		launch_many(rig, &j, 200);
+	before = settled(&fake_count.originals, before + 20) - before;
+	assert_true(before >= 20 && before <= 43);
+	atomic_store(&machine_hold, 0);
+	rig_sync(rig);
+	rig_free(rig);
+}
+
+/* Launches that have become slow are seen by the first marker behind some of them. */
+static void corrected(void **state)
+{
+	struct rig *rig;
+	struct job j;
+	unsigned before;
+
+	(void)state;
+	fake.launch_ns = 5000;
+	rig = rig_make(&fake_backend);
+	j = job_make(rig, "short_mix", 1, 1, 1, 1, 1, 3);
+	rig_sync(rig);
+	launch_many(rig, &j, 300);
+	rig_sync(rig);
+	before = atomic_load(&fake_count.originals);
+	assert_true(before >= 290);
+	atomic_store(&fake.launch_ns, 1000000);
+	launch_many(rig, &j, 500);
+	rig_sync(rig);
+	/* Those that were on the device already, and what was handed over until the first marker. */
+	assert_true(atomic_load(&fake_count.originals) - before <= 80);
+	rig_free(rig);
+}
+
+/* Launches that can pause stand behind one another on the device; a pause takes those back that
+   have not begun, wherever they go on. */
+static void chain(void **state)
+{
+	struct hetckpt_pause_report report;
+	struct hetckpt_error error = {0};
+	struct rig *rig = rig_make(&fake_backend);
+	struct job job[12];
+
+	(void)state;
+	rig_event(rig, 1);
+	for (int i = 0; i < 12; i++)
+		job[i] = job_make(rig, !i ? "parked" : i % 2 ? "uneven" : "mix", 3, 1, 1, 4, 30, (uint32_t)i);
+	rig_sync(rig);
+	atomic_store(&machine_hold, 1);
+	for (int i = 0; i < 12; i++) {
+		job_launch(rig, &job[i]);
+		if (i == 2)
+			rig_record(rig, 1, 0);
+	}
+	/* The first, and eight behind it, of which one is a record. */
+	assert_int_equal(settled(&fake_count.runs, 8), 8);
+	assert_int_equal(hetckpt_core_pause(rig->core, 20000, &report, &error), 0);
+	assert_int_equal(report.launches, 1);
+	assert_int_equal(report.parked + report.unstarted, 3);
+	for (int i = 1; i < 12; i++)
+		assert_int_equal(*(uint32_t *)(uintptr_t)job[i].params.started, 0);
+	/* Paused and resumed in place, then moved. */
+	rig_resume(rig);
+	usleep(2000);
+	rig_pause(rig);
+	rig = rig_move(rig, &fake_backend);
+	rig_resume(rig);
+	atomic_store(&machine_hold, 0);
+	rig_sync(rig);
+	for (int i = 0; i < 12; i++)
+		job_check(&job[i]);
+	assert_int_equal(atomic_load(&rig->raised), 0);
+	rig_free(rig);
+}
+
+/* What depends on a launch of a chain waits in other streams, and what would run waits in its own. */
+static void chain_order(void **state)
+{
+	struct hetckpt_msg_stream wait = {.stream = 2, .event = 1};
+	struct hetckpt_msg_fill fill = {.width = 8, .height = 1, .pitch = 8, .element = 1, .value = 0x5a};
+	struct rig *rig = rig_make(&fake_backend);
+	struct job j[3];
+	uint64_t *out;
+
+	(void)state;
+	rig_stream(rig, 1, HETCKPT_STREAM_NON_BLOCKING);
+	rig_stream(rig, 2, HETCKPT_STREAM_NON_BLOCKING);
+	rig_event(rig, 1);
+	j[0] = job_make(rig, "parked", 2, 1, 1, 4, 20, 1);
+	j[1] = job_make(rig, "mix", 2, 1, 1, 4, 20, 2);
+	j[2] = job_make(rig, "add", 2, 1, 1, 4, 20, 7);
+	out = (uint64_t *)(uintptr_t)j[1].params.out;
+	rig_sync(rig);
+	for (int i = 0; i < 3; i++)
+		j[i].stream = i < 2 ? 1 : 2;
+	atomic_store(&machine_hold, 1);
+	job_launch(rig, &j[0]);
+	job_launch(rig, &j[1]);
+	rig_record(rig, 1, 1);
+	rig_send(rig, HETCKPT_MSG_STREAM_WAIT, 2, false, &wait, sizeof wait);
+	job_launch(rig, &j[2]);
+	/* In stream 1 a fill, which would overwrite what the launch before it has yet to write. */
+	fill.dst = j[1].params.out;
+	rig_send(rig, HETCKPT_MSG_FILL, 1, false, &fill, sizeof fill);
+	assert_int_equal(settled(&fake_count.runs, 2), 2);
+	assert_int_equal(out[0], 0);
+	for (int i = 0; i < 5; i++) {
+		rig_pause(rig);
+		assert_int_equal(*(uint32_t *)(uintptr_t)j[2].params.started, 0);
+		rig_resume(rig);
+		usleep(1000);
+	}
+	atomic_store(&machine_hold, 0);
+	rig_sync(rig);
+	assert_true(out[0] == UINT64_C(0x5a5a5a5a5a5a5a5a));
+	out[0] = machine_expect_mix(0, 0, 4, 20, 2);
+	for (int i = 0; i < 3; i++)
+		job_check(&j[i]);
+	rig_free(rig);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(learned, setup),
+		cmocka_unit_test_setup(bounded, setup),
+		cmocka_unit_test_setup(bounded_together, setup),
+		cmocka_unit_test_setup(corrected, setup),
+		cmocka_unit_test_setup(chain, setup),
+		cmocka_unit_test_setup(chain_order, setup),
+	};
+
+	return cmocka_run_group_tests_name("core ahead", tests, NULL, NULL);
+}
