@@ -7,6 +7,7 @@
 #include "runtime/common/timeline.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,6 +82,7 @@ static int run(struct choice *choice, char **program)
 	struct hetckpt_error error;
 	char id[sizeof sv.entry.id];
 	int status, ended_by, rc;
+	bool device;
 	pid_t pid = 0;
 
 	choice->session.kind = "run";
@@ -100,15 +102,18 @@ static int run(struct choice *choice, char **program)
 	pthread_mutex_lock(&sv.lock);
 	sv.application = pid;
 	sv.entry.pid = pid;
+	if (sv.refused)
+		kill(pid, SIGTERM);
 	pthread_mutex_unlock(&sv.lock);
 	if (hetckpt_registry_publish(&sv.entry, &error))
 		hetckpt_supervisor_note(&sv, "warning: %s", error.text);
 	status = hetckpt_supervisor_serve(&sv, &ended_by);
 	memcpy(id, sv.entry.id, sizeof id);
+	device = !sv.refused && !hetckpt_supervisor_opening(&sv);
 	if (sv.ended_by_checkpoint)
 		hetckpt_supervisor_note(&sv, "session %s ended by a checkpoint", id);
 	hetckpt_supervisor_end(&sv);
-	return application_status(status);
+	return device ? application_status(status) : HETCKPT_EXIT_RUN_FAILED;
 }
 
 /* Usage errors of run are hetckpt's own failures, like env's and podman's. */

@@ -156,7 +156,6 @@ int hetckpt_supervisor_start(struct hetckpt_supervisor *sv,
 			     struct hetckpt_error *error)
 {
 	struct hetckpt_worker_wait wait = {.silence_ms = -1, .tick = start_tick, .context = sv};
-	struct hetckpt_worker_link *link;
 	uint64_t begin = hetckpt_timeline_now();
 	pthread_condattr_t monotonic;
 	struct timespec now;
@@ -207,23 +206,17 @@ int hetckpt_supervisor_start(struct hetckpt_supervisor *sv,
 		if (sv->stage_fd < 0)
 			hetckpt_supervisor_note(sv, "warning: no stage: %s", strerror(errno));
 	}
+	/* Before the application is: it may look there. */
+	rc = hetckpt_registry_publish(&sv->entry, error);
 	hetckpt_timeline_step(begin, "session made");
-	rc = hetckpt_supervisor_worker_start(sv, options->device, options->restoring, &wait, &link,
-					     error);
 	if (rc)
 		goto failed;
-	begin = hetckpt_timeline_now();
-	if (options->stage > 0 && !hetckpt_supervisor_stage(sv, link, options->stage, NULL, NULL, NULL))
-		hetckpt_supervisor_note(sv, "warning: %lld MiB cannot be set aside as the stage now",
-					(long long)options->stage >> 20);
-	sv->worker = link;
-	sv->state = options->restoring ? HETCKPT_STATE_STARTING : HETCKPT_STATE_RUNNING;
-	rc = hetckpt_registry_publish(&sv->entry, error);
-	hetckpt_timeline_step(begin, "stage and registry");
+	sv->state = HETCKPT_STATE_STARTING;
+	rc = options->restoring
+		? hetckpt_supervisor_worker_start(sv, options->device, true, &wait, &sv->worker, error)
+		: hetckpt_supervisor_open_begin(sv, error);
 	if (!rc)
 		return 0;
-	hetckpt_worker_end(link, END_MS);
-	hetckpt_worker_unref(link);
 failed:
 	release(sv);
 	return rc;
@@ -233,20 +226,23 @@ failed:
 
 /*
  * A signal that came for us. What the terminal sends goes to the whole foreground group, so
- * the application has it already; only what somebody sent to us alone is passed on.
+ * the application has it already; only what somebody sent to us alone is passed on. It also ends
+ * our patience with a device that is not open yet.
  */
 static void pass_signal(struct hetckpt_supervisor *sv, const struct signalfd_siginfo *info,
 			int *ended_by)
 {
 	bool terminal = info->ssi_code == SI_KERNEL;
 	pid_t application;
+	bool alone;
 
 	pthread_mutex_lock(&sv->lock);
 	application = sv->application;
+	alone = !application || sv->opening;
 	if (application && !terminal)
 		kill(application, (int)info->ssi_signo);
 	pthread_mutex_unlock(&sv->lock);
-	if (!application && (info->ssi_signo == SIGINT || info->ssi_signo == SIGTERM ||
+	if (alone && (info->ssi_signo == SIGINT || info->ssi_signo == SIGTERM ||
 			     info->ssi_signo == SIGHUP || info->ssi_signo == SIGQUIT))
 		*ended_by = (int)info->ssi_signo;
 }
@@ -272,7 +268,7 @@ int hetckpt_supervisor_serve(struct hetckpt_supervisor *sv, int *ended_by)
 		{.fd = sv->wake_fd, .events = POLLIN},
 		{.fd = sv->listener, .events = POLLIN},
 	};
-	bool had_application = sv->application != 0;
+	bool had_application = sv->application != 0, ended = false;
 	uint64_t begin = hetckpt_timeline_now();
 	int status = -1;
 
@@ -282,12 +278,13 @@ int hetckpt_supervisor_serve(struct hetckpt_supervisor *sv, int *ended_by)
 		uint64_t count;
 		bool done;
 
-		if (had_application && application_ended(sv, &status))
+		ended |= had_application && application_ended(sv, &status);
+		if (ended && (*ended_by || !hetckpt_supervisor_opening(sv)))
 			break;
 		pthread_mutex_lock(&sv->lock);
 		done = !had_application && (sv->quit_asked || sv->ended_by_checkpoint);
 		pthread_mutex_unlock(&sv->lock);
-		if (done || *ended_by)
+		if (done || (*ended_by && !had_application))
 			break;
 		if (poll(watch, 3, -1) < 0 && errno != EINTR)
 			break;
@@ -334,7 +331,7 @@ static void wait_operation(struct hetckpt_supervisor *sv)
 			continue;
 		while (read(sv->signal_fd, &info, sizeof info) == (ssize_t)sizeof info)
 			killed |= info.ssi_signo != SIGCHLD && info.ssi_signo != SIGWINCH;
-		if (killed)
+		if (killed && sv->worker)
 			hetckpt_worker_kill(sv->worker);
 	}
 }
@@ -347,13 +344,16 @@ void hetckpt_supervisor_end(struct hetckpt_supervisor *sv)
 	sv->state = HETCKPT_STATE_ENDING;
 	pthread_cond_broadcast(&sv->changed);
 	pthread_mutex_unlock(&sv->lock);
+	if (!sv->restoring)
+		hetckpt_supervisor_open_end(sv);
 	wait_operation(sv);
 	close(sv->listener);
 	sv->listener = -1;
 	hetckpt_supervisor_connections_end(sv);
 	hetckpt_timeline_step(begin, "connections end");
 	begin = hetckpt_timeline_now();
-	hetckpt_worker_end(sv->worker, END_MS);
+	if (sv->worker)
+		hetckpt_worker_end(sv->worker, END_MS);
 	hetckpt_worker_unref(sv->worker);
 	hetckpt_timeline_step(begin, "the worker ends");
 	begin = hetckpt_timeline_now();

@@ -3,6 +3,7 @@
  * supervisor.h - one session: its folder, memory, worker, application and clients.
  *
  *   supervisor.c         start, main loop (signals, application, new connections), end
+ *   supervisor_open.c    opens the device while the application starts
  *   supervisor_client.c  one thread a connection: requests of tools and application
  *   supervisor_ops.c     pause, resume, checkpoint
  *   supervisor_migrate.c migrate
@@ -53,6 +54,7 @@ struct hetckpt_supervisor {
 	bool quiet;
 	char worker_program[PATH_MAX];
 	int lock_fd, listener, wake_fd, signal_fd;
+	pthread_t opener;      /* waits for the first worker, unless restoring */
 	json_t *stress;        /* request that each worker gets, or NULL */
 	bool restoring;        /* no application: finishes a snapshot */
 	int stage_fd;          /* memory file of the stage; -1: there is none */
@@ -67,7 +69,9 @@ struct hetckpt_supervisor {
 	enum hetckpt_state state;
 	char failure[HETCKPT_ERROR_TEXT];
 	struct hetckpt_session memory;
-	struct hetckpt_worker_link *worker;   /* the present one */
+	struct hetckpt_worker_link *worker;   /* the present one; NULL until its device is open */
+	struct hetckpt_worker_link *opening;  /* the first one until then */
+	bool refused;          /* the first one could not open its device; failure says why */
 	struct hetckpt_connection *connections;
 	unsigned connection_count;
 	const char *operation; /* name of the one that runs, or NULL */
@@ -98,8 +102,9 @@ struct hetckpt_supervisor_options {
 };
 
 /*
- * Makes a session: folder, socket, memory, worker with an open device. SIGINT and the
- * like are blocked for this process from here on, and come through signal_fd.
+ * Makes a session: folder, socket, memory, worker. SIGINT and the like are blocked for this
+ * process from here on, and come through signal_fd. If restoring, the worker's device is open
+ * at the end; else it is opened meanwhile (supervisor_open.c), and whoever needs it waits.
  * After a failure there is nothing to end.
  */
 int hetckpt_supervisor_start(struct hetckpt_supervisor *sv,
@@ -107,9 +112,10 @@ int hetckpt_supervisor_start(struct hetckpt_supervisor *sv,
 			     struct hetckpt_error *error);
 
 /*
- * Serves the session until the application has ended (or, if restoring, until somebody
- * called hetckpt_supervisor_finished). Returns the application's wait status, or -1 if
- * there was none. A signal that ended a session without application is in *signal.
+ * Serves the session until the application has ended and the device is open or refused (or, if
+ * restoring, until somebody called hetckpt_supervisor_finished). Returns the application's wait
+ * status, or -1 if there was none. A signal that ended a session without application, or
+ * the wait for the device, is in *signal.
  */
 int hetckpt_supervisor_serve(struct hetckpt_supervisor *sv, int *signal);
 
@@ -138,9 +144,31 @@ struct hetckpt_requester {
 	void *context;
 };
 
+/* ---- supervisor_open.c ------------------------------------------------- */
+
+/* Starts the first worker and waits for its device aside, in an operation of its own; then sets
+   the stage aside. If the device cannot be opened it says so and ends the application. */
+int hetckpt_supervisor_open_begin(struct hetckpt_supervisor *sv, struct hetckpt_error *error);
+
+/* Nobody has heard yet whether the device is open. */
+bool hetckpt_supervisor_opening(struct hetckpt_supervisor *sv);
+
+/* Gives up on a device that is not open yet, and waits for the thread's end. */
+void hetckpt_supervisor_open_end(struct hetckpt_supervisor *sv);
+
 /* ---- supervisor_worker.c ----------------------------------------------- */
 
-/* Starts a worker for this session and waits until its device is open. */
+/* Starts a worker for this session. Its device is not open yet. */
+int hetckpt_supervisor_worker_spawn(struct hetckpt_supervisor *sv, const char *device,
+				    bool restore, struct hetckpt_worker_link **out,
+				    struct hetckpt_error *error);
+
+/* Waits until its device is open. After a failure it has ended; the reference stays the caller's. */
+int hetckpt_supervisor_worker_ready(struct hetckpt_supervisor *sv, struct hetckpt_worker_link *link,
+				    const struct hetckpt_worker_wait *wait,
+				    struct hetckpt_error *error);
+
+/* Both. */
 int hetckpt_supervisor_worker_start(struct hetckpt_supervisor *sv, const char *device,
 				    bool restore, const struct hetckpt_worker_wait *wait,
 				    struct hetckpt_worker_link **out,

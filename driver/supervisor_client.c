@@ -217,7 +217,9 @@ static int do_attach(struct hetckpt_connection *c, json_t *request,
 	if (rc)
 		return hetckpt_control_refuse(c->fd, request, rc, "%s", error.text);
 	pthread_mutex_lock(&sv->lock);
-	if (sv->attached && sv->attached != c->pid && !kill(sv->attached, 0))
+	if (sv->refused)
+		rc = hetckpt_error_set(&error, -ENODEV, 0, "%s", sv->failure);
+	else if (sv->attached && sv->attached != c->pid && !kill(sv->attached, 0))
 		rc = hetckpt_error_set(&error, -EBUSY, 0,
 				       "process %d has this session's device already",
 				       (int)sv->attached);

@@ -56,9 +56,8 @@ static void lost(void *context, struct hetckpt_worker_link *link, const char *wh
 
 /* ---- Starting and replacing -------------------------------------------- */
 
-int hetckpt_supervisor_worker_start(struct hetckpt_supervisor *sv, const char *device,
-				    bool restore, const struct hetckpt_worker_wait *wait,
-				    struct hetckpt_worker_link **out,
+int hetckpt_supervisor_worker_spawn(struct hetckpt_supervisor *sv, const char *device,
+				    bool restore, struct hetckpt_worker_link **out,
 				    struct hetckpt_error *error)
 {
 	struct hetckpt_worker_options options = {
@@ -69,33 +68,50 @@ int hetckpt_supervisor_worker_start(struct hetckpt_supervisor *sv, const char *d
 		.lost = lost,
 		.context = sv,
 	};
+	uint64_t begin = hetckpt_timeline_now();
+	int rc = hetckpt_worker_start(&options, out, error);
+
+	hetckpt_timeline_step(begin, "worker process made");
+	return rc;
+}
+
+int hetckpt_supervisor_worker_ready(struct hetckpt_supervisor *sv, struct hetckpt_worker_link *link,
+				    const struct hetckpt_worker_wait *wait,
+				    struct hetckpt_error *error)
+{
 	struct hetckpt_worker_wait longer = {.silence_ms = READY_MS};
 	uint64_t begin = hetckpt_timeline_now();
-	struct hetckpt_worker_link *link;
 	int rc;
 
-	*out = NULL;
 	if (wait) {
 		longer.tick = wait->tick;
 		longer.context = wait->context;
 	}
-	rc = hetckpt_worker_start(&options, &link, error);
-	hetckpt_timeline_step(begin, "worker process made");
-	if (rc)
-		return rc;
-	begin = hetckpt_timeline_now();
 	rc = hetckpt_worker_ready_wait(link, &longer, error);
-	hetckpt_timeline_step(begin, "waits for the worker's device");
 	if (!rc && sv->stress)
 		rc = hetckpt_worker_call(link, json_deep_copy(sv->stress), NULL, 0, NULL, NULL,
 					 error);
-	if (rc) {
+	if (rc)
 		hetckpt_worker_end(link, 0);
-		hetckpt_worker_unref(link);
+	hetckpt_timeline_step(begin, "waits for the worker's device");
+	return rc;
+}
+
+int hetckpt_supervisor_worker_start(struct hetckpt_supervisor *sv, const char *device,
+				    bool restore, const struct hetckpt_worker_wait *wait,
+				    struct hetckpt_worker_link **out,
+				    struct hetckpt_error *error)
+{
+	int rc = hetckpt_supervisor_worker_spawn(sv, device, restore, out, error);
+
+	if (rc)
 		return rc;
+	rc = hetckpt_supervisor_worker_ready(sv, *out, wait, error);
+	if (rc) {
+		hetckpt_worker_unref(*out);
+		*out = NULL;
 	}
-	*out = link;
-	return 0;
+	return rc;
 }
 
 int hetckpt_supervisor_hand_over(struct hetckpt_supervisor *sv, struct hetckpt_worker_link *link,

@@ -4,7 +4,7 @@
  * grows by one each time it is resumed. The name of the device says how it behaves:
  *
  *   fake:N       well
- *   missing:0    cannot open
+ *   missing:0    cannot open                late:0          cannot open, after half a second
  *   mute:0       never becomes ready
  *   badload:0    refuses to load           badhand:0    refuses modules
  *   badresume:0  refuses to resume after a load
@@ -255,7 +255,9 @@ int main(int argc, char **argv)
 		restored |= c == 'r';
 	}
 	modules = json_array();
-	if (is("missing")) {
+	if (is("late"))
+		usleep(500000);
+	if (is("missing") || is("late")) {
 		event("fault", "there is no such device");
 		return 1;
 	}

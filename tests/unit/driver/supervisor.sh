@@ -335,6 +335,19 @@ case_failures() {
 	has "pause of a lost session" "$dir/e" "there is no checkpoint"
 	"$hetckpt" migrate lost --to fake:1 2>"$dir/e"; is "migrate of a lost session" 1 $?
 	kill -TERM $pid; wait $pid; is "ended" 143 $?
+	# the program starts while the device is being opened, and is ended if that fails
+	"$hetckpt" run -q --device mute:0 -- sh -c 'echo begun; exec sleep 30' >"$dir/o" 2>/dev/null & pid=$!
+	pids="$pids $pid"
+	until_ok grep -q begun "$dir/o"
+	is "state" starting "$(fact "$("$hetckpt" ps -q)" state)"
+	kill -TERM $pid; wait $pid; is "given up" 125 $?
+	"$hetckpt" run -q --device missing:0 -- sleep 30 2>"$dir/e"; is "refused" 125 $?
+	is "told once" 1 "$(wc -l <"$dir/e")"
+	"$hetckpt" run -q --device late:0 -- "$app" wait 2>"$dir/e"; is "refused when it attaches" 125 $?
+	is "told once" 1 "$(wc -l <"$dir/e")"
+	"$hetckpt" run -q --device late:0 -- sh -c "trap '' TERM; $app wait" 2>"$dir/e"; is "refused all the same" 125 $?
+	has "the program is told" "$dir/e" "app: there is no such device"
+	is "folders left" "" "$(ls "$HETCKPT_RUNTIME_DIR")"
 	# a worker that never opens its device can be given up on
 	"$hetckpt" run -q --device mute:0 -- true 2>/dev/null & pid=$!
 	pids="$pids $pid"
