@@ -32,7 +32,7 @@
 
 #include "runtime/common/error.h"
 
-#define HETCKPT_BACKEND_VERSION 2u
+#define HETCKPT_BACKEND_VERSION 3u
 
 /* Unit of map and unmap: addresses and sizes are multiples. */
 #define HETCKPT_GRANULE ((uint64_t)2 << 20)
@@ -162,6 +162,10 @@ struct hetckpt_backend {
 	uint32_t size;     /* sizeof(struct hetckpt_backend) */
 	const char *name;  /* "cpu", "cuda", ...: device names are NAME:INDEX */
 	uint32_t flags;    /* HETCKPT_BACKEND_* */
+	/* A kernel that ends within so many microseconds is not worth the variant that can pause: a
+	   pause waits for it, and for four times as long for all that has been handed over. 0: 50. More
+	   where that variant costs more than an event. */
+	uint32_t short_us;
 
 	/*
 	 * Required. Facts about device index, without opening it. -ENODEV: there are not

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "launch.h"
+#include "policy.h"
 #include "runtime/common/log.h"
 
 /* Commands that may be queued: far more than any program needs to have in flight, so that
@@ -169,6 +170,7 @@ int hetckpt_core_create(const struct hetckpt_backend *backend, unsigned index, u
 	core->device_index = index;
 	core->arena_index = arena_index;
 	core->base = HETCKPT_FLAG_RUN;
+	core->short_ns = backend->short_us ? backend->short_us * 1e3 : HETCKPT_SHORT_NS;
 	pthread_mutex_init(&core->lock, NULL);
 	pthread_mutex_init(&core->raise, NULL);
 	pthread_mutex_init(&core->bell_lock, NULL);

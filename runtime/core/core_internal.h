@@ -160,6 +160,7 @@ struct hetckpt_core {
 	struct hetckpt_command *waiters;     /* those without a stream, linked by behind */
 	uint64_t unfinished;
 	double ahead_ns;                     /* estimates of what the streams have ahead */
+	double short_ns;                     /* policy.h */
 	uint64_t submitted, retired;         /* seq */
 	uint64_t time_offset;                /* session time = device time + this */
 

@@ -9,7 +9,7 @@
  * therefore always ends by itself, and a pause only has to wait for it.
  *
  * How long that takes is bounded: of commands that cannot park only so many are on the device
- * that they are expected to end within 200 us (policy.h). Expectations come from the times of
+ * that they are expected to end within 200 us (on the CPU, 2 ms; policy.h). Expectations come from the times of
  * earlier launches, and are corrected by every marker: what lay between two markers took
  * what lies between their times.
  *
@@ -339,8 +339,9 @@ static int issue_launch(struct hetckpt_core *core, struct hetckpt_stream *stream
 	command->function = function;
 	command->threads = msg->block[0] * msg->block[1] * msg->block[2];
 	least = hetckpt_history_knows(&function->history, command->threads) ? HETCKPT_COMMAND_NS
-	                                                                   : HETCKPT_DOUBTFUL_NS;
-	command->estimate_ns = expected <= 0 ? HETCKPT_UNKNOWN_NS : expected < least ? least : expected;
+	                                                                   : HETCKPT_DOUBTFUL_NS(core->short_ns);
+	command->estimate_ns = expected <= 0 ? HETCKPT_UNKNOWN_NS(core->short_ns)
+	                                     : expected < least ? least : expected;
 	command->blocks = hetckpt_grid_blocks(msg->grid);
 	command->resident = resident;
 	/* On a queue that is empty an event is in nobody's way. */
@@ -423,7 +424,7 @@ static bool may_issue(const struct hetckpt_core *core, const struct hetckpt_stre
 	if (host && stream->first != command)
 		return false;
 	if (stream->gate ? !may_chain(core, stream, command)
-	                 : stream->ahead && core->ahead_ns >= HETCKPT_RUN_AHEAD_NS)
+	                 : stream->ahead && core->ahead_ns >= HETCKPT_RUN_AHEAD_NS(core->short_ns))
 		return false;
 	for (unsigned i = 0; i < command->deps; i++)
 		if (host ? command->dep[i]->state != HETCKPT_COMMAND_DONE : !will_end(command->dep[i]))

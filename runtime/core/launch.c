@@ -236,6 +236,7 @@ int hetckpt_launch_prepare(struct hetckpt_core *core, struct hetckpt_stream *str
 	facts.expected_ns = *expected;
 	facts.known = hetckpt_history_knows(&function->history, threads);
 	facts.followed = followed;
+	facts.short_ns = core->short_ns;
 	choice = hetckpt_policy_choose(&facts);
 	if (choice.mode == HETCKPT_LAUNCH_ORIGINAL)
 		return 0;

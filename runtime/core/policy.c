@@ -2,12 +2,11 @@
 #include "policy.h"
 
 /*
- * Below this a launch is not worth the run variant: a pause waits for it no longer than for
- * kernels to park, and an event for each launch would be felt.
+ * Below HETCKPT_SHORT_NS a launch is not worth the run variant: a pause waits for it no longer than
+ * for kernels to park, and an event for each launch would be felt. The same where what follows in the
+ * stream is no launch, and so would have to wait on the host for the end of one that can pause: that
+ * costs some 15 us a launch.
  */
-#define SHORT_NS 5e4
-/* The same where what follows in the stream is no launch, and so would have to wait on the host
-   for the end of one that can pause: that costs some 15 us a launch. */
 #define FOLLOWED_NS 4e5
 #define SLICE_NS 1e6
 /* A first slice of a kernel that was never measured. */
@@ -131,7 +130,8 @@ static int ends_soon(const struct hetckpt_launch_facts *facts)
 	/* Kernels that poll have loops whose length nobody knows. */
 	if (facts->polls && !facts->known)
 		return 0;
-	return facts->expected_ns < (facts->followed ? FOLLOWED_NS : SHORT_NS);
+	return facts->expected_ns < (facts->short_ns > 0 ? facts->short_ns : HETCKPT_SHORT_NS) ||
+	       (facts->followed && facts->expected_ns < FOLLOWED_NS);
 }
 
 struct hetckpt_launch_choice hetckpt_policy_choose(const struct hetckpt_launch_facts *facts)

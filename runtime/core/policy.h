@@ -46,6 +46,7 @@ struct hetckpt_launch_facts {
 	int followed;         /* what comes next in its stream cannot be queued behind a launch that pauses */
 	uint64_t blocks;
 	uint32_t resident;    /* of the run variant on this device */
+	double short_ns;      /* what is too short for the run variant; 0: 50 us */
 	double expected_ns;   /* 0: unknown */
 };
 
@@ -68,14 +69,16 @@ uint64_t hetckpt_policy_next_slice(uint64_t slice, uint32_t resident, double ns)
 /* Blocks of a piece of a grid whose blocks park where they stand; at most all of them. */
 uint64_t hetckpt_policy_piece(uint64_t blocks, uint32_t resident);
 
+/* What is too short for the run variant, if the back end does not say otherwise. */
+#define HETCKPT_SHORT_NS 5e4
 /* All streams together may have this much expected work on the device that a pause has to wait
    for; a stream that has none may have one command, however long. */
-#define HETCKPT_RUN_AHEAD_NS 2e5
-/* What any command takes of the device, and a launch of which little is known. */
+#define HETCKPT_RUN_AHEAD_NS(short_ns) (4 * (short_ns))
+/* What any command takes of the device. */
 #define HETCKPT_COMMAND_NS 2e3
-#define HETCKPT_DOUBTFUL_NS (HETCKPT_RUN_AHEAD_NS / 8)
-/* What a command that cannot pause and was never measured is taken for. */
-#define HETCKPT_UNKNOWN_NS HETCKPT_RUN_AHEAD_NS
+/* What a launch is taken for that cannot pause, if little is known of it, or nothing. */
+#define HETCKPT_DOUBTFUL_NS(short_ns) ((short_ns) / 2)
+#define HETCKPT_UNKNOWN_NS(short_ns) HETCKPT_RUN_AHEAD_NS(short_ns)
 /* Launches that can pause wait behind one another on the device, at most so many, and with at most
    so many bytes of frame tables: when the first is paused, the others begin only to return. */
 #define HETCKPT_CHAIN_LAUNCHES 8

@@ -232,6 +232,7 @@ const struct hetckpt_backend hetckpt_backend_cpu = {
 	.size = sizeof hetckpt_backend_cpu,
 	.name = "cpu",
 	.flags = HETCKPT_BACKEND_NOTIFIES,
+	.short_us = 500,
 	.probe = probe,
 	.open = device_open,
 	.close = device_close,
