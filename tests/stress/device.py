@@ -5,14 +5,16 @@
   same     every sample in every variant checks itself on the device; its result buffers are
            those of the other device, bit for bit
   cross    every one of them is paused inside a kernel on the device, moved to the other
-           device, paused there, moved back, and ended: the same bits. A snapshot taken where
+           device, paused there, moved back (through the stage, whatever the way there was), and
+           ended: the same bits. A snapshot taken where
            it was paused first is finished in fresh processes on both: the same bits
   mixed    tests/gpu/mixed, paused hundreds of times at random while it computes and copies,
            by requests and by the stress mode
   lost     the worker is killed inside a kernel: one clear error, and the last snapshot is
            finished
-  bad      devices that are not there, that are full, whose addresses are taken, code for
-           other architectures: one clear line, and the program goes on where it was
+  bad      devices that are not there, that are full, that run out of memory in the middle of a
+           move or a restore, whose addresses are taken, code for other architectures: one
+           clear line, and the program goes on where it was
 
 The samples have no approximate instructions where they are compiled without a toolkit
 (docs/limits.md), which is the default, so that nothing but equality will do.
@@ -208,12 +210,14 @@ class Test:
                     time.sleep(0.1)  # the program hands over the rest of its work meanwhile
                     control.call("checkpoint", path=snapshot, compress="none", level=0, then="pause",
                                  timeout_ms=10000)
-                control.call("migrate", device=self.other, timeout_ms=60000)
+                out = control.call("migrate", device=self.other, timeout_ms=60000)
                 control.call("resume")
                 time.sleep(random.uniform(0.01, 0.06))
                 control.call("pause", timeout_ms=60000)
                 there = inside(control.kernels())
-                back = control.call("migrate", device=self.device, timeout_ms=60000)
+                back = control.call("migrate", device=self.device, via="stage", timeout_ms=60000)
+                if back.get("via") != "stage":
+                    raise Failure("moved back by way of %s, not through the stage" % back.get("via"))
                 control.call("resume")
             compare("moved to %s and back" % self.other, live.result(), want)
         finally:
@@ -222,7 +226,7 @@ class Test:
             for device in (self.device, self.other):
                 self.finish(snapshot, device, want, lengths, label)
             os.unlink(snapshot)
-        return "%s; on %s %s%s%s" % (where, self.other, "inside a kernel" if there else "between kernels",
+        return "%s; by %s to %s, %s%s%s" % (where, out.get("via"), self.other, "inside a kernel" if there else "between kernels",
                                      ", back in %.0f ms" % (1e3 * back.get("stopped_seconds", 0)),
                                      ", snapshot finished on both" if lengths else "")
 
@@ -407,10 +411,10 @@ class Test:
                               stdin=subprocess.DEVNULL, timeout=60)
         return self.refused(done, "address")
 
-    def other_architecture(self, arch):
-        """A program whose code for NVIDIA GPUs says it is for another architecture."""
-        copy = self.rig.path("foreign-%d" % arch)
-        with open(self.program("vectoradd"), "rb") as file:
+    def foreign(self, name, machine, ptx):
+        """A copy of a sample whose machine code, and PTX, for NVIDIA GPUs say that they are for others."""
+        copy = self.rig.path("foreign-%s-%d" % (name, machine))
+        with open(self.program(name), "rb") as file:
             data = bytearray(file.read())
         changed, at = 0, data.find(struct.pack("<I", 0xba55ed50))
         while at >= 0:
@@ -420,7 +424,7 @@ class Test:
                 while entry + 64 <= end:
                     what, _, header, size = struct.unpack_from("<HHIQ", data, entry)
                     if what in (1, 2) and header >= 64:
-                        struct.pack_into("<I", data, entry + 28, arch)
+                        struct.pack_into("<I", data, entry + 28, machine if what == 2 else ptx)
                         changed += 1
                     entry += header + size
             at = data.find(struct.pack("<I", 0xba55ed50), at + 8)
@@ -429,17 +433,87 @@ class Test:
         with open(copy, "wb") as file:
             file.write(data)
         os.chmod(copy, 0o755)
+        return copy
+
+    def code_too_new(self):
+        copy = self.foreign("vectoradd", 999, 999)
         done = self.rig.tool("run", "--device", self.device, "--", copy, "--size", "1000")
         lines = [line for line in done.stderr.splitlines() if "which runs on" in line]
         if not done.returncode or not lines:
             raise Failure("no line about the architectures: %s" % tail(done.stderr + done.stdout))
         return lines[0][:170]
 
+    def code_for_others(self):
+        """Machine code of an older architecture and no PTX that the GPU takes: it runs where it is."""
+        name, variant, arguments, _ = self.long_job()
+        want = self.undisturbed(name, variant, arguments)
+        live = Live(self.rig, self.foreign(name, 80, 999), ["--unchecked", "--variant", variant] + arguments,
+                    self.other, "bad-foreign", RUN)
+        path = self.rig.path("bad-foreign.hckpt")
+        try:
+            with Control(self.rig, "bad-foreign", live.alive) as control:
+                before = self.step_into(control, 0.02)
+                told = self.refused(self.rig.tool("migrate", live.name, "--to", self.device, timeout=120), "runs on")
+                control.call("checkpoint", path=path, compress="none", level=0, then="pause", timeout_ms=10000)
+                self.refused(self.rig.tool("restore", "--quiet", "--device", self.device, "--export", path + ".d",
+                                           path, timeout=120), "runs on")
+                if inside(control.kernels()) != before:
+                    raise Failure("the program is not where it was")
+                control.call("resume")
+            compare("afterwards", live.result(), want)
+            return told
+        finally:
+            live.stop()
+
+    def short_of_memory(self):
+        """The device runs out of memory after one piece, two, and so on, until a move succeeds."""
+        library = os.path.join(self.rig.build, "tests", "gpu", "gpu-shortage.so")
+        if not os.path.exists(library):
+            raise Failure("%s is missing: build the target gpu-shortage first" % library)
+        limit, path = self.rig.path("shortage"), self.rig.path("bad-short.hckpt")
+        starved = {"LD_PRELOAD": library, "HETCKPT_TEST_SHORTAGE": limit}
+        name, variant, arguments, _ = self.long_job()
+        want = self.undisturbed(name, variant, arguments)
+        # Its own worker starts before there is a limit.
+        live = Live(self.rig, self.program(name), ["--unchecked", "--variant", variant] + arguments, self.device,
+                    "bad-short", dict(RUN, **starved))
+        told, pieces = None, 0
+        try:
+            with Control(self.rig, "bad-short", live.alive) as control:
+                before = self.step_into(control)
+                control.call("checkpoint", path=path, compress="none", level=0, then="pause", timeout_ms=10000)
+                for pieces in range(60):
+                    with open(limit, "w") as file:
+                        file.write("%d\n" % pieces)
+                    moved = self.rig.tool("migrate", live.name, "--to", self.device, timeout=120)
+                    if not moved.returncode:
+                        break
+                    told = self.refused(moved, "memory")
+                    if inside(control.kernels()) != before:
+                        raise Failure("with %d pieces of memory the program is not where it was" % pieces)
+                    restored = subprocess.run(
+                        [self.rig.hetckpt, "restore", "--quiet", "--device", self.device, "--export", path + ".d", path],
+                        env=dict(self.rig.env, **starved), text=True, capture_output=True, stdin=subprocess.DEVNULL,
+                        timeout=120)
+                    # It needs a piece more or less than the move.
+                    if restored.returncode:
+                        self.refused(restored, "memory")
+                if moved.returncode or pieces < 2:
+                    raise Failure("moved with %d pieces of memory: %s" % (pieces, tail(moved.stderr)))
+                control.call("resume")
+            compare("afterwards", live.result(), want)
+            return "refused with 0 to %d pieces of memory: %s" % (pieces - 1, told)
+        finally:
+            live.stop()
+
     def bad(self):
         jobs = [("no such device", self.no_such_device)]
         if self.device.startswith("cuda"):
             jobs += [("addresses are taken", self.taken_addresses),
-                     ("code that is too new", lambda: self.other_architecture(999))]
+                     ("code that is too new", self.code_too_new),
+                     ("out of memory in the middle", self.short_of_memory)]
+            if self.other.startswith("cpu"):
+                jobs += [("code for another architecture", self.code_for_others)]
         self.each("bad", jobs)
         # It fills the device: alone.
         if self.device.startswith("cuda"):
