@@ -401,6 +401,7 @@ static bool may_chain(const struct hetckpt_core *core, const struct hetckpt_stre
 {
 	const struct hetckpt_command *last = stream->gate;
 	uint64_t bytes = 0;
+	double ns = 0;
 
 	if (!last->flight || !chainable(command) || stream->chained >= HETCKPT_CHAIN_LAUNCHES ||
 	    core->base != HETCKPT_FLAG_RUN || core->variant == HETCKPT_CORE_TURNS)
@@ -412,8 +413,10 @@ static bool may_chain(const struct hetckpt_core *core, const struct hetckpt_stre
 		if (!hetckpt_blocks_empty(&last->flight->todo))
 			return false;
 		bytes += last->flight->park ? last->flight->park->bytes : 0;
+		if (i)
+			ns += last->flight->expected_ns > 0 ? last->flight->expected_ns : HETCKPT_CHAIN_NS;
 	}
-	return bytes <= HETCKPT_CHAIN_BYTES;
+	return bytes <= HETCKPT_CHAIN_BYTES && ns < HETCKPT_CHAIN_NS;
 }
 
 static bool may_issue(const struct hetckpt_core *core, const struct hetckpt_stream *stream,

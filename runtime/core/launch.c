@@ -250,6 +250,7 @@ int hetckpt_launch_prepare(struct hetckpt_core *core, struct hetckpt_stream *str
 	launch->queue = stream->queue;
 	launch->slice = choice.mode == HETCKPT_LAUNCH_SLICED ? choice.slice : 0;
 	launch->piece = choice.slice;
+	launch->expected_ns = *expected;
 	launch->whole = true;
 	launch->cleared = true;
 	/* A device so full that frames do not fit runs the launch all the same, unpausable. */

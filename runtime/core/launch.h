@@ -46,6 +46,7 @@ struct hetckpt_flight {
 	uint64_t slice;                    /* blocks of a part, learned; 0: parts are pieces */
 	uint64_t piece;                    /* blocks of a piece */
 	double piece_ns;                   /* what the last part took, 0: not known */
+	double expected_ns;                /* of the whole launch; 0: not known */
 	bool chained;                      /* handed over behind another launch of its stream */
 	bool cleared;                      /* tables may have been cleared in the queue, and no part was
 	                                      handed over since */

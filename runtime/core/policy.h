@@ -82,6 +82,8 @@ uint64_t hetckpt_policy_piece(uint64_t blocks, uint32_t resident);
 /* Launches that can pause wait behind one another on the device, at most so many, and with at most
    so many bytes of frame tables: when the first is paused, the others begin only to return. */
 #define HETCKPT_CHAIN_LAUNCHES 8
+/* And no more once those that wait are expected to take so long: the host has time then. */
+#define HETCKPT_CHAIN_NS 1e6
 #define HETCKPT_CHAIN_BYTES ((uint64_t)384 << 20)
 
 #endif

@@ -151,10 +151,19 @@ static void chain(void **state)
 {
 	struct hetckpt_pause_report report;
 	struct hetckpt_error error = {0};
-	struct rig *rig = rig_make(&fake_backend);
-	struct job job[12];
+	struct job job[12], once;
+	struct rig *rig;
 
 	(void)state;
+	/* Not too short for it; and known, or only one would wait behind another. */
+	fake.launch_ns = 60000;
+	rig = rig_make(&fake_backend);
+	for (int i = 0; i < 3; i++) {
+		once = job_make(rig, !i ? "parked" : i % 2 ? "uneven" : "mix", 3, 1, 1, 4, 30, 0);
+		launch_many(rig, &once, 1);
+	}
+	rig_sync(rig);
+	atomic_store(&fake_count.runs, 0);
 	rig_event(rig, 1);
 	for (int i = 0; i < 12; i++)
 		job[i] = job_make(rig, !i ? "parked" : i % 2 ? "uneven" : "mix", 3, 1, 1, 4, 30, (uint32_t)i);
@@ -183,6 +192,28 @@ static void chain(void **state)
 	for (int i = 0; i < 12; i++)
 		job_check(&job[i]);
 	assert_int_equal(atomic_load(&rig->raised), 0);
+	rig_free(rig);
+}
+
+/* Behind launches that are long, or of which nothing is known, one is enough. */
+static void chain_short(void **state)
+{
+	struct rig *rig;
+	struct job j;
+
+	(void)state;
+	fake.launch_ns = 3000000;
+	rig = rig_make(&fake_backend);
+	j = job_make(rig, "parked", 3, 1, 1, 4, 30, 1);
+	rig_sync(rig);
+	for (int i = 0; i < 2; i++) {
+		atomic_store(&fake_count.runs, 0);
+		atomic_store(&machine_hold, 1);
+		launch_many(rig, &j, 10);
+		assert_int_equal(settled(&fake_count.runs, 2), 2);
+		atomic_store(&machine_hold, 0);
+		rig_sync(rig);
+	}
 	rig_free(rig);
 }
 
@@ -240,6 +271,7 @@ int main(void)
 		cmocka_unit_test_setup(bounded_together, setup),
 		cmocka_unit_test_setup(corrected, setup),
 		cmocka_unit_test_setup(chain, setup),
+		cmocka_unit_test_setup(chain_short, setup),
 		cmocka_unit_test_setup(chain_order, setup),
 	};
 
