@@ -6,7 +6,6 @@
 #include "command.h"
 #include "output.h"
 #include "paths.h"
-#include "runtime/common/timeline.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -88,33 +87,14 @@ int hetckpt_devices_query(json_t **list, struct hetckpt_error *error)
 int hetckpt_device_default(char *device, size_t size, struct hetckpt_error *error)
 {
 	const char *chosen = getenv("HETCKPT_DEVICE");
-	uint64_t begin = hetckpt_timeline_now();
-	json_t *list, *entry;
-	size_t i;
-	int rc;
 
-	if (chosen && *chosen) {
-		if (!hetckpt_device_valid(chosen))
-			return hetckpt_error_set(error, -EINVAL, 0,
-						 "HETCKPT_DEVICE is '%.60s', which is no device",
-						 chosen);
-		snprintf(device, size, "%s", chosen);
+	device[0] = 0;
+	if (!chosen || !*chosen)
 		return 0;
-	}
-	rc = hetckpt_devices_query(&list, error);
-	hetckpt_timeline_step(begin, "a worker lists devices");
-	if (rc)
-		return rc;
-	snprintf(device, size, "cpu:0");
-	json_array_foreach(json_object_get(list, "devices"), i, entry) {
-		const char *name = json_string_value(json_object_get(entry, "device"));
-
-		if (name && hetckpt_device_valid(name) && strncmp(name, "cpu", 3)) {
-			snprintf(device, size, "%s", name);
-			break;
-		}
-	}
-	json_decref(list);
+	if (!hetckpt_device_valid(chosen))
+		return hetckpt_error_set(error, -EINVAL, 0,
+					 "HETCKPT_DEVICE is '%.60s', which is no device", chosen);
+	snprintf(device, size, "%s", chosen);
 	return 0;
 }
 

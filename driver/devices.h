@@ -15,10 +15,8 @@
  */
 int hetckpt_devices_query(json_t **list, struct hetckpt_error *error);
 
-/*
- * The device to use if nobody says: $HETCKPT_DEVICE, else the first that is not the CPU, else
- * "cpu:0".
- */
+/* The device to use if nobody says: $HETCKPT_DEVICE, else "", for the worker to choose: asking
+   another process first would start the vendor's driver twice. */
 int hetckpt_device_default(char *device, size_t size, struct hetckpt_error *error);
 
 #endif

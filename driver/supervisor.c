@@ -151,6 +151,18 @@ static int start_tick(void *context, const json_t *progress)
 	return 0;
 }
 
+/* A worker that was given no device chooses one. */
+static int name_device(struct hetckpt_supervisor *sv, const struct hetckpt_worker_wait *wait,
+		       struct hetckpt_error *error)
+{
+	int rc = sv->entry.device[0] ? 0 : hetckpt_worker_named_wait(sv->opening, wait, error);
+
+	if (!rc)
+		snprintf(sv->entry.device, sizeof sv->entry.device, "%s",
+			 hetckpt_worker_device(sv->opening));
+	return rc;
+}
+
 int hetckpt_supervisor_start(struct hetckpt_supervisor *sv,
 			     const struct hetckpt_supervisor_options *options,
 			     struct hetckpt_error *error)
@@ -206,17 +218,31 @@ int hetckpt_supervisor_start(struct hetckpt_supervisor *sv,
 		if (sv->stage_fd < 0)
 			hetckpt_supervisor_note(sv, "warning: no stage: %s", strerror(errno));
 	}
-	/* Before the application is: it may look there. */
-	rc = hetckpt_registry_publish(&sv->entry, error);
 	hetckpt_timeline_step(begin, "session made");
+	sv->state = HETCKPT_STATE_STARTING;
+	rc = hetckpt_supervisor_worker_spawn(sv, options->device, options->restoring, &sv->opening, error);
 	if (rc)
 		goto failed;
-	sv->state = HETCKPT_STATE_STARTING;
-	rc = options->restoring
-		? hetckpt_supervisor_worker_start(sv, options->device, true, &wait, &sv->worker, error)
-		: hetckpt_supervisor_open_begin(sv, error);
+	begin = hetckpt_timeline_now();
+	rc = name_device(sv, &wait, error);
+	/* Before the application is: it may look there. */
 	if (!rc)
-		return 0;
+		rc = hetckpt_registry_publish(&sv->entry, error);
+	hetckpt_timeline_step(begin, "device named");
+	if (!rc && options->restoring)
+		rc = hetckpt_supervisor_worker_ready(sv, sv->opening, &wait, error);
+	else if (!rc)
+		rc = hetckpt_supervisor_open_begin(sv, error);
+	if (rc) {
+		hetckpt_worker_end(sv->opening, 0);
+		hetckpt_worker_unref(sv->opening);
+		goto failed;
+	}
+	if (options->restoring) {
+		sv->worker = sv->opening;
+		sv->opening = NULL;
+	}
+	return 0;
 failed:
 	release(sv);
 	return rc;

@@ -93,7 +93,7 @@ struct hetckpt_supervisor {
 struct hetckpt_supervisor_options {
 	const char *kind;      /* "run" or "restore" */
 	const char *name;      /* or NULL */
-	const char *device;
+	const char *device;    /* "": the first one that there is */
 	char *const *command;  /* for listings */
 	json_t *stress;        /* stolen; or NULL */
 	bool quiet, restoring;
@@ -146,8 +146,8 @@ struct hetckpt_requester {
 
 /* ---- supervisor_open.c ------------------------------------------------- */
 
-/* Starts the first worker and waits for its device aside, in an operation of its own; then sets
-   the stage aside. If the device cannot be opened it says so and ends the application. */
+/* Waits for the first worker's device aside, in an operation of its own; then sets the stage
+   aside. If the device cannot be opened it says so and ends the application. */
 int hetckpt_supervisor_open_begin(struct hetckpt_supervisor *sv, struct hetckpt_error *error);
 
 /* Nobody has heard yet whether the device is open. */

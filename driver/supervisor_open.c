@@ -63,20 +63,12 @@ static void *open_device(void *argument)
 
 int hetckpt_supervisor_open_begin(struct hetckpt_supervisor *sv, struct hetckpt_error *error)
 {
-	int rc = hetckpt_supervisor_worker_spawn(sv, sv->entry.device, false, &sv->opening, error);
+	int rc;
 
-	if (rc)
-		return rc;
 	/* Before there is anybody to wait for another. */
 	sv->operation = "start";
 	rc = pthread_create(&sv->opener, NULL, open_device, sv);
-	if (!rc)
-		return 0;
-	hetckpt_error_set(error, -rc, 0, "cannot start a thread: %s", strerror(rc));
-	hetckpt_worker_end(sv->opening, 0);
-	hetckpt_worker_unref(sv->opening);
-	sv->opening = NULL;
-	return -rc;
+	return rc ? hetckpt_error_set(error, -rc, 0, "cannot start a thread: %s", strerror(rc)) : 0;
 }
 
 bool hetckpt_supervisor_opening(struct hetckpt_supervisor *sv)

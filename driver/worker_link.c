@@ -46,6 +46,7 @@ struct hetckpt_worker_link {
 	pthread_mutex_t send_lock;
 	struct call *calls;
 	json_int_t next_id;
+	bool named;                 /* device is what the worker has chosen */
 	bool ready;
 	bool reaped;                /* the process is no more, and status is known */
 	bool gone;                  /* and lost has been called, if it was to be */
@@ -96,7 +97,8 @@ static struct hetckpt_worker_link *link_new(const struct hetckpt_worker_options 
 		return NULL;
 	atomic_init(&link->references, 1);
 	link->fd = -1;
-	snprintf(link->device, sizeof link->device, "%s", options->device);
+	link->named = options->device[0] != 0;
+	snprintf(link->device, sizeof link->device, "%s", link->named ? options->device : "the default device");
 	link->lost = options->lost;
 	link->context = options->context;
 	pthread_mutex_init(&link->lock, NULL);
@@ -144,7 +146,12 @@ static bool message_take(struct hetckpt_worker_link *link, json_t *message)
 
 	pthread_mutex_lock(&link->lock);
 	call = call_find(link, message);
-	if (event && !strcmp(event, "ready")) {
+	if (event && !strcmp(event, "device")) {
+		why = json_string_value(json_object_get(message, "device"));
+		if (!link->named && why)
+			snprintf(link->device, sizeof link->device, "%s", why);
+		link->named = true;
+	} else if (event && !strcmp(event, "ready")) {
 		link->ready = true;
 	} else if (event && !strcmp(event, "fault")) {
 		snprintf(link->fault, sizeof link->fault, "%s", why ? why : "the device failed");
@@ -180,11 +187,13 @@ static bool ended(pid_t pid)
 static void wait_end(pid_t pid)
 {
 	long long patience = now_ms() + 2000;
+	struct timespec nap = {0, 100000};
 
+	/* It is usually a matter of milliseconds: what the device held is given back. */
 	while (!ended(pid)) {
-		struct timespec nap = {0, 5000000};
-
 		nanosleep(&nap, NULL);
+		if (nap.tv_nsec < 5000000)
+			nap.tv_nsec += nap.tv_nsec / 2;
 		if (now_ms() >= patience)
 			kill(pid, SIGKILL);
 	}
@@ -239,13 +248,19 @@ static int spawn(struct hetckpt_worker_link *link, const struct hetckpt_worker_o
 		 int control, struct hetckpt_error *error)
 {
 	char *argv[] = {(char *)options->program, "--session-fd", "3", "--control-fd", "4",
-			"--device", (char *)options->device, options->restore ? "--restore" : NULL,
-			NULL};
+			NULL, NULL, NULL, NULL};
+	char **more = &argv[5];
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	sigset_t none, all;
 	int high_session, high_control, rc;
 
+	if (options->device[0]) {
+		*more++ = "--device";
+		*more++ = (char *)options->device;
+	}
+	if (options->restore)
+		*more = "--restore";
 	/* Out of the way first, because a dup2 onto 3 or 4 could hit the other one. */
 	high_session = fcntl(options->session_fd, F_DUPFD_CLOEXEC, 16);
 	high_control = fcntl(control, F_DUPFD_CLOEXEC, 16);
@@ -326,10 +341,10 @@ failed:
 /* ---- Waiting ----------------------------------------------------------- */
 
 /*
- * Waits, with the lock held, for call (or for readiness if call is NULL). The lock is
- * released while tick runs.
+ * Waits, with the lock held, for call (or, if that is NULL, for *told). The lock is released
+ * while tick runs.
  */
-static int wait_locked(struct hetckpt_worker_link *link, struct call *call,
+static int wait_locked(struct hetckpt_worker_link *link, struct call *call, const bool *told,
 		       const struct hetckpt_worker_wait *wait, struct hetckpt_error *error)
 {
 	int silence = wait ? wait->silence_ms : SILENCE_MS;
@@ -342,7 +357,7 @@ static int wait_locked(struct hetckpt_worker_link *link, struct call *call,
 		struct timespec until;
 		long long now;
 
-		if (call ? call->reply != NULL : link->ready)
+		if (call ? call->reply != NULL : *told)
 			return 0;
 		if (link->gone) {
 			describe_end(link, why, sizeof why);
@@ -393,7 +408,18 @@ int hetckpt_worker_ready_wait(struct hetckpt_worker_link *link,
 	int rc;
 
 	pthread_mutex_lock(&link->lock);
-	rc = wait_locked(link, NULL, wait, error);
+	rc = wait_locked(link, NULL, &link->ready, wait, error);
+	pthread_mutex_unlock(&link->lock);
+	return rc;
+}
+
+int hetckpt_worker_named_wait(struct hetckpt_worker_link *link,
+			      const struct hetckpt_worker_wait *wait, struct hetckpt_error *error)
+{
+	int rc;
+
+	pthread_mutex_lock(&link->lock);
+	rc = wait_locked(link, NULL, &link->named, wait, error);
 	pthread_mutex_unlock(&link->lock);
 	return rc;
 }
@@ -451,7 +477,7 @@ int hetckpt_worker_call(struct hetckpt_worker_link *link, json_t *request, const
 	pthread_mutex_lock(&link->lock);
 	/* A closed socket is the reader's to explain: it knows how the process ended. */
 	if (!rc || rc == -EPIPE)
-		rc = wait_locked(link, &call, wait, error);
+		rc = wait_locked(link, &call, NULL, wait, error);
 	else
 		hetckpt_error_set(error, rc, 0, "cannot reach the worker for %s: %s", link->device,
 				  strerror(-rc));

@@ -20,7 +20,7 @@ struct hetckpt_worker_link;
 
 struct hetckpt_worker_options {
 	const char *program;
-	const char *device;
+	const char *device;   /* "": the first one that the worker finds */
 	int session_fd;       /* the session memory; the worker inherits a duplicate */
 	bool restore;         /* started with --restore: waits for "load" */
 	/* Called on the reader thread, without locks, when the device failed or the process
@@ -45,6 +45,11 @@ struct hetckpt_worker_wait {
 	int (*tick)(void *context, const json_t *progress);
 	void *context;
 };
+
+/* Waits until a worker that was given no device has chosen one, and hetckpt_worker_device has its
+   name. Errors as for a call. */
+int hetckpt_worker_named_wait(struct hetckpt_worker_link *link,
+			      const struct hetckpt_worker_wait *wait, struct hetckpt_error *error);
 
 /* Waits until the worker's device is open. Errors as for a call. */
 int hetckpt_worker_ready_wait(struct hetckpt_worker_link *link,

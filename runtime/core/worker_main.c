@@ -113,6 +113,23 @@ static int list_devices(bool json)
 	return ferror(stdout) || fflush(stdout) ? 1 : 0;
 }
 
+/* The first device of the first back end that has one: GPUs before the CPU. */
+static int choose_device(struct worker *worker, char *name, size_t size, struct hetckpt_error *error)
+{
+	struct hetckpt_device_facts facts;
+	int rc = hetckpt_error_set(error, -ENODEV, 0, "this worker has no back end");
+
+	for (unsigned i = 0; built_in[i]; i++) {
+		rc = built_in[i]->probe(0, &facts, error);
+		if (rc)
+			continue;
+		snprintf(name, size, "%s:0", built_in[i]->name);
+		worker_event(worker, json_pack("{s:s, s:s}", "event", "device", "device", name));
+		return 0;
+	}
+	return rc;
+}
+
 /* ---- Serving ----------------------------------------------------------- */
 
 static int fail(struct worker *worker, const struct hetckpt_error *error)
@@ -129,6 +146,7 @@ static int serve(struct worker *worker, const char *device, int session_fd)
 	const struct hetckpt_backend *backend;
 	struct hetckpt_core_host host;
 	struct hetckpt_error error = {0};
+	char chosen[64];
 	const char *stress = getenv("HETCKPT_STRESS"), *variant = getenv("HETCKPT_VARIANT");
 	uint64_t begin = hetckpt_timeline_now();
 	pthread_t ring, progress;
@@ -142,7 +160,12 @@ static int serve(struct worker *worker, const char *device, int session_fd)
 		return fail(worker, &error);
 	}
 	close(session_fd);
-	rc = hetckpt_backend_find(device, &backend, &index, &error);
+	if (!device) {
+		rc = choose_device(worker, chosen, sizeof chosen, &error);
+		device = chosen;
+	}
+	if (!rc)
+		rc = hetckpt_backend_find(device, &backend, &index, &error);
 	if (!rc) {
 		worker->backend = backend->name;
 		worker_host(worker, &host);
@@ -186,7 +209,7 @@ static void end(struct worker *worker)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: hetckpt-worker --session-fd N --control-fd N --device NAME [--restore]\n"
+	fprintf(stderr, "usage: hetckpt-worker --session-fd N --control-fd N [--device NAME] [--restore]\n"
 	                "       hetckpt-worker --list-devices [--json]\n"
 	                "Started by hetckpt run; not meant to be started by hand.\n");
 	return 2;
@@ -215,7 +238,7 @@ int main(int argc, char **argv)
 		case 'j': json = true; break;
 		default: return usage();
 		}
-	if (optind < argc || (!list && (session < 0 || worker.control < 0 || !device)))
+	if (optind < argc || (!list && (session < 0 || worker.control < 0)))
 		return usage();
 	signal(SIGPIPE, SIG_IGN);
 	if (register_all())

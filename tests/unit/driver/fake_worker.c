@@ -39,7 +39,8 @@ static int is(const char *name)
 
 static void event(const char *name, const char *error)
 {
-	json_t *message = json_pack("{s:s, s:s*, s:i}", "event", name, "error", error, "code", -EIO);
+	json_t *message = json_pack("{s:s, s:s*, s:s, s:i}", "event", name, "error", error, "device", device,
+				    "code", -EIO);
 
 	hetckpt_control_send(control, message, NULL, 0, 1000);
 	json_decref(message);
@@ -255,6 +256,10 @@ int main(int argc, char **argv)
 		restored |= c == 'r';
 	}
 	modules = json_array();
+	if (!device) {
+		device = "fake:0";
+		event("device", NULL);
+	}
 	if (is("late"))
 		usleep(500000);
 	if (is("missing") || is("late")) {

@@ -73,7 +73,7 @@ case_run() {
 	"$hetckpt" run -q --device missing:0 -- true 2>"$dir/e"; is "no device" 125 $?
 	has "no device" "$dir/e" "there is no such device"
 	is "folders left" "" "$(ls "$HETCKPT_RUNTIME_DIR")"
-	# the default device comes from the worker's list
+	# the default device is the worker's choice
 	is "default device" fake:0 "$("$hetckpt" run -q -- sh -c 'sed -n "s/.*\"device\": \"\(.*\)\",/\1/p" "${HETCKPT_SESSION%/*}/session.json"')"
 	is "chosen device" fake:3 "$(HETCKPT_DEVICE=fake:3 "$hetckpt" run -q -- sh -c 'sed -n "s/.*\"device\": \"\(.*\)\",/\1/p" "${HETCKPT_SESSION%/*}/session.json"')"
 	# environment, standard input and output
