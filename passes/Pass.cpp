@@ -7,8 +7,10 @@
 #include "targets/nvptx/Widen.h"
 #include "transform/Contract.h"
 #include "transform/ExactMath.h"
+#include "transform/FunctionPointers.h"
 #include "transform/PlacePolls.h"
 #include "transform/Prepare.h"
+#include "transform/StoredTables.h"
 #include "transform/Variants.h"
 #include "llvm/Analysis/OptimizationRemarkEmitter.h"
 #include "llvm/IR/Module.h"
@@ -34,6 +36,8 @@ std::vector<Kernel> instrumentModule(Module &M) {
   if (Kernels.empty())
     return Kernels;
   contractModule(M);
+  resolveFunctionPointers(M);
+  publishStoredTables(M);
   for (Function &F : M)
     if (!F.isDeclaration())
       markWaits(F);

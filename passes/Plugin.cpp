@@ -7,6 +7,8 @@
 #include "image/Raise.h"
 #include "targets/nvptx/Lower.h"
 #include "transform/Contract.h"
+#include "transform/FunctionPointers.h"
+#include "transform/StoredTables.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Plugins/PassPlugin.h"
@@ -36,6 +38,10 @@ bool parse(StringRef Name, ModulePassManager &MPM,
     MPM.addPass(StepPass<instrumentOnly>());
   else if (Name == "hetckpt-contract")
     MPM.addPass(StepPass<hetckpt::contractModule>());
+  else if (Name == "hetckpt-function-pointers")
+    MPM.addPass(StepPass<hetckpt::resolveFunctionPointers>());
+  else if (Name == "hetckpt-stored-tables")
+    MPM.addPass(StepPass<hetckpt::publishStoredTables>());
   else if (Name == "hetckpt-raise")
     MPM.addPass(StepPass<hetckpt::raiseModule>());
   else if (Name == "hetckpt-lower-nvptx")

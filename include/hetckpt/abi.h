@@ -300,4 +300,15 @@ struct hetckpt_cpu_module {
 #ifdef __cplusplus
 }
 #endif
+
+/* ---- Function pointers -------------------------------------------------
+ * The address of a device function, as a value, is a number by a hash of the names of file
+ * and function: a multiple of HETCKPT_FUNCTION_ALIGN from [HETCKPT_FUNCTION_BASE,
+ * + HETCKPT_FUNCTION_BYTES), where no device has memory. It is the same in all code of a
+ * module, on every device.
+ */
+#define HETCKPT_FUNCTION_BASE 0x100000000000ull
+#define HETCKPT_FUNCTION_BYTES 0x080000000000ull
+#define HETCKPT_FUNCTION_ALIGN 16u
+
 #endif

@@ -8,6 +8,7 @@
 #include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/Module.h"
 #include "image/InlineAsm.h"
+#include "transform/Prepare.h"
 
 using namespace llvm;
 
@@ -177,7 +178,10 @@ ScopeResult computeScope(Function &F) {
         Callee->getName() == "vprintf" || Callee->getName() == "__assertfail")
       continue;
     if (!Callee->isDeclaration())
-      R.Reason = ("a recursive call of " + Callee->getName()).str();
+      R.Reason = ((isRecursive(*Callee) ? "a recursive call of "
+                                        : "too much code to inline a call of ") +
+                  Callee->getName())
+                     .str();
     else if (Callee->getName() == "malloc" || Callee->getName() == "free")
       R.Reason = "the device heap (malloc or free in a kernel)";
     else if (Callee->getName().starts_with("cudaLaunchDevice") ||

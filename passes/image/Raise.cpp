@@ -400,6 +400,12 @@ void Raise::run() {
                          "llvm.global_dtors"})
     if (GlobalVariable *G = M.getGlobalVariable(Name))
       G->eraseFromParent();
+  // Objects in name only: what reads a member of clang's threadIdx asks the hardware.
+  for (StringRef Name : {"threadIdx", "blockIdx", "blockDim", "gridDim"})
+    if (GlobalVariable *G = M.getGlobalVariable(Name); G && G->isDeclaration()) {
+      G->replaceAllUsesWith(ConstantPointerNull::get(G->getType()));
+      G->eraseFromParent();
+    }
   if (NamedMDNode *N = M.getNamedMetadata("nvvm.annotations"))
     N->eraseFromParent();
   for (Function &F : make_early_inc_range(M))

@@ -65,6 +65,12 @@ void Writer::pointer(const Constant *C, uint64_t At) {
     bytes(Offset, At, 8);
     return;
   }
+  // The number of a function.
+  if (auto *Op = dyn_cast<ConstantExpr>(Base); Op && Op->getOpcode() == Instruction::IntToPtr)
+    if (auto *N = dyn_cast<ConstantInt>(Op->getOperand(0))) {
+      bytes(N->getValue().zextOrTrunc(64) + Offset, At, 8);
+      return;
+    }
   Block.Problems.push_back("variable " + demangle(Name) + " holds the address of " +
                            demangle(Base->getName()));
 }

@@ -89,25 +89,32 @@ static void callees(Function &F, SmallPtrSetImpl<Function *> &Out) {
         callees(*Callee, Out);
 }
 
+bool isRecursive(Function &F) {
+  SmallPtrSet<Function *, 8> Below;
+  callees(F, Below);
+  return Below.count(&F);
+}
+
 void inlineCalls(Function &F) {
   // A recursive function is never inlined into itself: the depth of the chain that
   // produced a call site is bounded, what is left is reported by the scope.
+  constexpr uint64_t MostInstructions = 1 << 17;
+  uint64_t Size = F.getInstructionCount();
   for (unsigned Round = 0; Round < 64; ++Round) {
     SmallVector<CallBase *, 16> Calls;
     for (Instruction &I : instructions(F))
       if (auto *Call = dyn_cast<CallBase>(&I)) {
         Function *Callee = Call->getCalledFunction();
-        if (!Callee || Callee->isDeclaration() || Callee == &F)
-          continue;
-        SmallPtrSet<Function *, 8> Below;
-        callees(*Callee, Below);
-        if (!Below.count(Callee))
+        if (Callee && !Callee->isDeclaration() && Callee != &F && !isRecursive(*Callee))
           Calls.push_back(Call);
       }
     if (Calls.empty())
       return;
     bool Any = false;
     for (CallBase *Call : Calls) {
+      Size += Call->getCalledFunction()->getInstructionCount();
+      if (Size > MostInstructions)
+        return;
       InlineFunctionInfo Info;
       Any |= InlineFunction(*Call, Info).isSuccess();
     }

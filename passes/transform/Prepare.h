@@ -15,7 +15,11 @@ llvm::GlobalVariable *unifyDynamicShared(llvm::Module &M);
 /// why the kernel's shared memory cannot be described.
 std::string gatherShared(Kernel &K, llvm::GlobalVariable *Dynamic);
 
-/// Inlines every call of a defined function into F, as far as that ends.
+/// True if F may be called again before it returns.
+bool isRecursive(llvm::Function &F);
+
+/// Inlines every call of a defined function into F, as far as that ends and F does not
+/// become too large.
 void inlineCalls(llvm::Function &F);
 
 /// Brings F, a variant to be, into the form that the analyses expect: no optnone,

@@ -2,7 +2,7 @@
 # Configuration of the tests of the compiler pass.
 #   %opt        opt with the plugin
 #   %device     clang++ that compiles CUDA's device side alone, with the tests' prelude
-#   %hetcc      the compiler driver; %run runs a program under hetckpt, on the CPU
+#   %hetcc      the compiler driver; %run runs a program under hetckpt, on the CPU; %hetckpt is the tool
 #   %plugin     the plugin; %image picks a part of the portable image out of LLVM IR
 # Features: cuda-toolkit, ptxas.
 import atexit
@@ -38,6 +38,7 @@ config.substitutions += [
     ("%device", device),
     ("%plugin", config.plugin),
     ("%hetcc", config.hetcc),
+    ("%hetckpt", config.hetckpt),
     ("%run", f"env HETCKPT_RUNTIME_DIR={run} HETCKPT_CACHE_DIR={config.test_exec_root}/cache"
              f" {config.hetckpt} run -q --device cpu:0"),
     ("%image_part", config.image_part),

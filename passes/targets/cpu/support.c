@@ -213,7 +213,8 @@ bool __hetckpt_cpu_is_private(struct hetckpt_cpu_block *b, const void *p);
 bool __hetckpt_cpu_is_private(struct hetckpt_cpu_block *b, const void *p)
 {
 	return p && !__hetckpt_cpu_is_shared(b, p) && !__hetckpt_cpu_is_global(b, p) &&
-	       !__hetckpt_cpu_is_constant(b, p);
+	       !__hetckpt_cpu_is_constant(b, p) &&
+	       (uintptr_t)p - HETCKPT_FUNCTION_BASE >= HETCKPT_FUNCTION_BYTES;
 }
 
 /* ---- Time ---------------------------------------------------------------- */

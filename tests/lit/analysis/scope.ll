@@ -185,3 +185,114 @@ declare i32 @llvm.nvvm.ldmatrix.sync.aligned.m8n8.x1.b16.p3(ptr addrspace(3))
 declare void @llvm.nvvm.mbarrier.init(ptr, i32)
 declare void @llvm.nvvm.barrier.cluster.arrive()
 declare {float, float, float, float} @llvm.nvvm.tex.unified.1d.v4f32.f32(i64, float)
+
+; Calls that call twice, twenty times over: all of them inlined would be a million.
+; CHECK-LABEL: kernel too_much: cannot pause: too much code to inline a call of twice
+define ptx_kernel void @too_much(ptr %p) {
+  call void @twice0(ptr %p)
+  ret void
+}
+define internal void @twice0(ptr %p) {
+  call void @twice1(ptr %p)
+  call void @twice1(ptr %p)
+  ret void
+}
+define internal void @twice1(ptr %p) {
+  call void @twice2(ptr %p)
+  call void @twice2(ptr %p)
+  ret void
+}
+define internal void @twice2(ptr %p) {
+  call void @twice3(ptr %p)
+  call void @twice3(ptr %p)
+  ret void
+}
+define internal void @twice3(ptr %p) {
+  call void @twice4(ptr %p)
+  call void @twice4(ptr %p)
+  ret void
+}
+define internal void @twice4(ptr %p) {
+  call void @twice5(ptr %p)
+  call void @twice5(ptr %p)
+  ret void
+}
+define internal void @twice5(ptr %p) {
+  call void @twice6(ptr %p)
+  call void @twice6(ptr %p)
+  ret void
+}
+define internal void @twice6(ptr %p) {
+  call void @twice7(ptr %p)
+  call void @twice7(ptr %p)
+  ret void
+}
+define internal void @twice7(ptr %p) {
+  call void @twice8(ptr %p)
+  call void @twice8(ptr %p)
+  ret void
+}
+define internal void @twice8(ptr %p) {
+  call void @twice9(ptr %p)
+  call void @twice9(ptr %p)
+  ret void
+}
+define internal void @twice9(ptr %p) {
+  call void @twice10(ptr %p)
+  call void @twice10(ptr %p)
+  ret void
+}
+define internal void @twice10(ptr %p) {
+  call void @twice11(ptr %p)
+  call void @twice11(ptr %p)
+  ret void
+}
+define internal void @twice11(ptr %p) {
+  call void @twice12(ptr %p)
+  call void @twice12(ptr %p)
+  ret void
+}
+define internal void @twice12(ptr %p) {
+  call void @twice13(ptr %p)
+  call void @twice13(ptr %p)
+  ret void
+}
+define internal void @twice13(ptr %p) {
+  call void @twice14(ptr %p)
+  call void @twice14(ptr %p)
+  ret void
+}
+define internal void @twice14(ptr %p) {
+  call void @twice15(ptr %p)
+  call void @twice15(ptr %p)
+  ret void
+}
+define internal void @twice15(ptr %p) {
+  call void @twice16(ptr %p)
+  call void @twice16(ptr %p)
+  ret void
+}
+define internal void @twice16(ptr %p) {
+  call void @twice17(ptr %p)
+  call void @twice17(ptr %p)
+  ret void
+}
+define internal void @twice17(ptr %p) {
+  call void @twice18(ptr %p)
+  call void @twice18(ptr %p)
+  ret void
+}
+define internal void @twice18(ptr %p) {
+  call void @twice19(ptr %p)
+  call void @twice19(ptr %p)
+  ret void
+}
+define internal void @twice19(ptr %p) {
+  call void @twice20(ptr %p)
+  call void @twice20(ptr %p)
+  ret void
+}
+define internal void @twice20(ptr %p) {
+  store volatile i32 1, ptr %p
+  ret void
+}
