@@ -105,6 +105,42 @@ def program(bench):
         aim(bench, "its computing part, geometric mean", 1.02, statistics.geometric_mean(inner))
 
 
+# ---- start ----
+
+def start(bench):
+    """A program that does next to nothing, and where the time of its session goes."""
+    path = bench.program("samples", "vectoradd")
+    arguments = ["--size", "1024", "--repeat", "1"]
+    line = os.path.join(bench.work, "timeline")
+    sides = {"hetckpt": lambda: bench.session(path, arguments, {"HETCKPT_TIMELINE": line})}
+    try:
+        env = dict(bench.env, LD_LIBRARY_PATH=os.path.dirname(nvidia_runtime(bench)) + ":" +
+                   os.environ.get("LD_LIBRARY_PATH", ""))
+        if bench.options.device.startswith("cuda"):
+            sides["NVIDIA"] = lambda: subprocess.run([path] + arguments, env=env, capture_output=True,
+                                                     stdin=subprocess.DEVNULL, check=True)
+    except bench.Wrong:
+        pass
+    taken = {side: [] for side in sides}
+    for turn in range(bench.options.repeat + 1):
+        for side, run in sides.items():
+            if os.path.exists(line):
+                os.unlink(line)
+            begin = time.monotonic()
+            run()
+            if turn:
+                taken[side].append(time.monotonic() - begin)
+            if side == "hetckpt":
+                with open(line) as file:
+                    steps = sorted((s.rstrip("\n").split("\t") for s in file), key=lambda s: float(s[0]))
+    for side, seconds in taken.items():
+        print("%-8s %s" % (side, spread(seconds, "ms", 1e3)))
+    bench.note("start", "vectoradd", {"taken": taken, "timeline": steps})
+    print("%9s %9s  %-12s %s" % ("begins", "takes", "process", "step; milliseconds, of the last run"))
+    for begins, takes, process, what in steps:
+        print("%s %s  %-12s %s" % (begins, takes, process, what))
+
+
 def nvidia_runtime(bench):
     for folder in (os.path.join(bench.build, "lib", "nvidia"), "/usr/local/cuda/lib64",
                    "/usr/local/cuda/targets/x86_64-linux/lib"):
@@ -282,5 +318,5 @@ def gpu_snapshot(bench):
     bench.note("gpu-snapshot", "lines", out.splitlines())
 
 
-SECTIONS = {"gpu-snapshot": gpu_snapshot, "program": program, "slices": slices, "pause": pause, "state": state, "migrate": migrate,
+SECTIONS = {"gpu-snapshot": gpu_snapshot, "program": program, "start": start, "slices": slices, "pause": pause, "state": state, "migrate": migrate,
             "checkpoint": checkpoint}
