@@ -5,6 +5,7 @@
 #include "image/Image.h"
 #include "targets/nvptx/Lower.h"
 #include "targets/nvptx/Widen.h"
+#include "transform/Assembly.h"
 #include "transform/Contract.h"
 #include "transform/ExactMath.h"
 #include "transform/FunctionPointers.h"
@@ -35,6 +36,7 @@ std::vector<Kernel> instrumentModule(Module &M) {
     }
   if (Kernels.empty())
     return Kernels;
+  adoptAssembly(M);
   contractModule(M);
   resolveFunctionPointers(M);
   publishStoredTables(M);

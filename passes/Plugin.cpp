@@ -6,6 +6,7 @@
 #include "analysis/Printers.h"
 #include "image/Raise.h"
 #include "targets/nvptx/Lower.h"
+#include "transform/Assembly.h"
 #include "transform/Contract.h"
 #include "transform/FunctionPointers.h"
 #include "transform/StoredTables.h"
@@ -36,6 +37,8 @@ bool parse(StringRef Name, ModulePassManager &MPM,
     MPM.addPass(hetckpt::HetckptPass());
   else if (Name == "hetckpt-instrument")
     MPM.addPass(StepPass<instrumentOnly>());
+  else if (Name == "hetckpt-assembly")
+    MPM.addPass(StepPass<hetckpt::adoptAssembly>());
   else if (Name == "hetckpt-contract")
     MPM.addPass(StepPass<hetckpt::contractModule>());
   else if (Name == "hetckpt-function-pointers")

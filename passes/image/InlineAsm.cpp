@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include "image/InlineAsm.h"
+#include "image/AsmRaiser.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
@@ -15,11 +15,6 @@ using namespace llvm;
 namespace hetckpt {
 
 namespace {
-
-struct Statement {
-  StringRef Opcode;
-  SmallVector<StringRef, 5> Operands;
-};
 
 /// Operands between commas; one in braces is one operand.
 void splitOperands(StringRef Text, SmallVectorImpl<StringRef> &Out) {
@@ -79,41 +74,6 @@ std::optional<SmallVector<Statement, 8>> parse(StringRef Text) {
   }
   return Out;
 }
-
-/// Runs a snippet, building IR. With no builder it goes the same way with a constant of the
-/// right type in place of each value: what is refused is refused by both.
-class Raiser {
-public:
-  Raiser(const CallBase &Call, IRBuilder<> *B, RaiseAsm Form)
-      : Call(Call), B(B), Form(Form) {}
-
-  bool run();
-  Value *result();
-
-private:
-  bool bind();
-  bool fence(ArrayRef<StringRef> Parts);
-  bool step(const Statement &S);
-  bool pair(const Statement &S);
-  std::optional<bool> whole(const Statement &S);
-  std::optional<bool> choice(const Statement &S);
-  bool floating(const Statement &S, ArrayRef<StringRef> Parts, Type *Ty);
-  Value *approximate(StringRef Op, ArrayRef<StringRef> Modifiers, StringRef Suffix, Type *Ty,
-                     ArrayRef<Value *> In);
-  Value *operand(StringRef Text, Type *Ty);
-  bool define(StringRef Name, Value *V);
-  Type *typeOf(StringRef Suffix);
-  Value *special(StringRef Name, Type *Ty);
-  Value *build(StringRef Op, ArrayRef<StringRef> Modifiers, StringRef Suffix, Type *Ty,
-               ArrayRef<Value *> In);
-
-  const CallBase &Call;
-  IRBuilder<> *B;
-  RaiseAsm Form;
-  StringMap<Value *> Values; ///< $N or a register name
-  SmallVector<Type *, 4> Results;
-  Value *Carry = nullptr; ///< CC.CF, once this snippet has written it
-};
 
 /// True if all bits of a value of type From fit one of type To, and the other way round.
 bool sameBits(Type *From, Type *To) {
@@ -183,6 +143,8 @@ Type *Raiser::typeOf(StringRef Suffix) {
     return Type::getInt64Ty(C);
   if (Suffix == "u16" || Suffix == "s16" || Suffix == "b16")
     return Type::getInt16Ty(C);
+  if (Suffix == "u8" || Suffix == "s8" || Suffix == "b8")
+    return Type::getInt8Ty(C);
   if (Suffix == "f32")
     return Type::getFloatTy(C);
   if (Suffix == "f64")
@@ -240,6 +202,8 @@ Value *Raiser::operand(StringRef Text, Type *Ty) {
   }
   if (!Ty->isIntegerTy())
     return nullptr;
+  if (Text == "WARP_SZ")
+    return ConstantInt::get(Ty, 32);
   Text.consume_back("U");
   APInt N(Ty->getIntegerBitWidth(), 0);
   bool Negative = Text.consume_front("-");
@@ -269,92 +233,8 @@ bool Raiser::define(StringRef Name, Value *V) {
   return true;
 }
 
-/// Whether the function takes single-precision denormals as zero, which its inline
-/// assembly does not.
-static bool flushes(const Function &F) {
-  for (const char *Name : {"denormal-fp-math-f32", "denormal-fp-math"})
-    if (StringRef Mode = F.getFnAttribute(Name).getValueAsString(); !Mode.empty())
-      return Mode.starts_with("preserve-sign");
-  return false;
-}
-
-/// An approximate instruction keeps its name behind __hetckpt_nvvm_; of pairs each element.
-Value *Raiser::approximate(StringRef Op, ArrayRef<StringRef> Modifiers, StringRef Suffix,
-                           Type *Ty, ArrayRef<Value *> In) {
-  Suffix.consume_back("x2");
-  std::string Name = ("__hetckpt_nvvm_" + Op + "_" + join(Modifiers, "_")).str();
-  if (Modifiers[0] != "full")
-    Name += ("_" + (Suffix == "f32" ? "f" : Suffix == "f64" ? "d" : Suffix)).str();
-  Type *One = Ty->getScalarType();
-  SmallVector<Type *, 2> Types(In.size(), One);
-  FunctionCallee Callee = B->GetInsertBlock()->getModule()->getOrInsertFunction(
-      Name, FunctionType::get(One, Types, false));
-  if (!Ty->isVectorTy())
-    return B->CreateCall(Callee, In);
-  Value *Whole = PoisonValue::get(Ty);
-  for (unsigned I = 0; I < 2; ++I) {
-    SmallVector<Value *, 2> Parts;
-    for (Value *V : In)
-      Parts.push_back(B->CreateExtractElement(V, I));
-    Whole = B->CreateInsertElement(Whole, B->CreateCall(Callee, Parts), I);
-  }
-  return Whole;
-}
-
-/// A statement on floating-point values of type Ty.
-bool Raiser::floating(const Statement &S, ArrayRef<StringRef> Parts, Type *Ty) {
-  StringRef Op = Parts[0], Suffix = Parts.back();
-  auto Modifiers = Parts.drop_front().drop_back();
-  bool Half = Ty->getScalarSizeInBits() == 16;
-  bool Approximate = !Modifiers.empty() &&
-                     (Modifiers[0] == "approx" || (Modifiers[0] == "full" && Op == "div"));
-  unsigned Inputs = Op == "fma" ? 3 : Op == "mul" || Op == "div" || Op == "set" ? 2 : 1;
-  Type *Result = Ty;
-  if (Approximate) {
-    bool Flush = Modifiers.size() == 2 && Modifiers[1] == "ftz";
-    bool Known = is_contained({"ex2", "lg2", "sin", "cos", "rcp", "rsqrt", "sqrt", "div"}, Op);
-    if (Modifiers.size() > 2 || (Modifiers.size() == 2 && !Flush))
-      return false;
-    if (Suffix == "f32" ? !Known && (Op != "tanh" || Flush)
-        : Half          ? Op != "ex2" && (Op != "tanh" || Flush)
-                        : !(Op == "rcp" && Flush) && Op != "rsqrt")
-      return false;
-  } else if (Op == "mov") {
-    if (!Modifiers.empty())
-      return false;
-  } else if (Op == "mul" || Op == "fma") {
-    // A product without .rn may be fused by the assembler, but there is no sum here.
-    bool Rounded = Modifiers.size() == 1 && Modifiers[0] == "rn";
-    if ((!Rounded && (Op == "fma" || !Modifiers.empty())) ||
-        (Half && (Op == "mul" || Ty->getScalarType()->isBFloatTy())))
-      return false;
-    if (Suffix == "f32" && Form == RaiseAsm::Neutral && flushes(*Call.getFunction()))
-      return false;
-  } else if (Op == "cvt") {
-    Result = Modifiers.empty() ? nullptr : typeOf(Modifiers.back());
-    if (!(S.Opcode == "cvt.f32.f16" || S.Opcode == "cvt.rn.f16.f32" ||
-          S.Opcode == "cvt.rn.bf16.f32"))
-      return false;
-  } else if (S.Opcode != "set.eq.f16.f16" && S.Opcode != "set.eq.f16x2.f16x2") {
-    return false;
-  }
-  if (S.Operands.size() != Inputs + 1)
-    return false;
-  SmallVector<Value *, 3> In;
-  for (StringRef O : ArrayRef(S.Operands).drop_front()) {
-    In.push_back(operand(O, Ty));
-    if (!In.back())
-      return false;
-  }
-  if (!B)
-    return define(S.Operands[0], Constant::getNullValue(Result));
-  Value *V = Approximate    ? approximate(Op, Modifiers, Suffix, Ty, In)
-             : Op == "mov"  ? In[0]
-             : Op == "mul"  ? B->CreateFMul(In[0], In[1])
-             : Op == "fma"  ? B->CreateIntrinsic(Intrinsic::fma, {Ty}, In)
-             : Op == "cvt"  ? B->CreateFPCast(In[0], Result)
-                            : B->CreateUIToFP(B->CreateFCmpOEQ(In[0], In[1]), Ty);
-  return define(S.Operands[0], V);
+bool Raiser::define(StringRef Name, Type *Ty, function_ref<Value *()> Make) {
+  return define(Name, B ? Make() : Constant::getNullValue(Ty));
 }
 
 /// membar.LEVEL, fence[.ORDER].SCOPE. Fences between proxies and those of barrier objects
@@ -413,75 +293,34 @@ bool Raiser::pair(const Statement &S) {
                       : Constant::getNullValue(I64));
 }
 
-/// Instructions that libdevice and clang's headers use and that fit no pattern. Empty
-/// optional: it is none of them.
-std::optional<bool> Raiser::whole(const Statement &S) {
-  LLVMContext &C = Call.getContext();
-  bool Shift = S.Opcode == "bfind.shiftamt.u32";
-  bool Sub = S.Opcode == "sub.rn.f32" || S.Opcode == "sub.rn.f64";
-  if (!Shift && !Sub)
-    return std::nullopt;
-  Type *Ty = Shift                        ? Type::getInt32Ty(C)
-             : S.Opcode.ends_with(".f64") ? Type::getDoubleTy(C)
-                                          : Type::getFloatTy(C);
-  SmallVector<Value *, 2> In;
-  if (S.Operands.size() != (Sub ? 3 : 2))
-    return false;
-  for (StringRef O : ArrayRef(S.Operands).drop_front()) {
-    Value *V = operand(O, Ty);
-    if (!V)
-      return false;
-    In.push_back(V);
-  }
-  if (!B)
-    return define(S.Operands[0], Constant::getNullValue(Ty));
-  if (Shift) {
-    Value *Zeros = B->CreateBinaryIntrinsic(Intrinsic::ctlz, In[0], B->getFalse());
-    return define(S.Operands[0], B->CreateSelect(B->CreateIsNull(In[0]),
-                                                 ConstantInt::getAllOnesValue(Ty), Zeros));
-  }
-  return define(S.Operands[0], B->CreateFSub(In[0], In[1]));
-}
-
-/// A comparison "equal or not ordered" and the selection by it, of libdevice's cbrt. Empty
-/// optional: it is neither.
-std::optional<bool> Raiser::choice(const Statement &S) {
-  LLVMContext &C = Call.getContext();
-  bool Compares = S.Opcode == "setp.equ.f64";
-  if (!Compares && S.Opcode != "selp.f64")
-    return std::nullopt;
-  if (S.Operands.size() != (Compares ? 3 : 4))
-    return false;
-  Type *Ty = Type::getDoubleTy(C);
-  Value *L = operand(S.Operands[1], Ty), *R = operand(S.Operands[2], Ty);
-  if (!L || !R)
-    return false;
-  if (Compares)
-    return define(S.Operands[0], B ? B->CreateFCmpUEQ(L, R) : ConstantInt::getFalse(C));
-  Value *Which = operand(S.Operands[3], Type::getInt1Ty(C));
-  if (!Which)
-    return false;
-  return define(S.Operands[0], B ? B->CreateSelect(Which, L, R) : L);
+/// By how much a word can be shifted left before its highest bit falls out.
+bool Raiser::highestBit(const Statement &S) {
+  Type *Ty = Type::getInt32Ty(Call.getContext());
+  Value *V = S.Operands.size() == 2 ? operand(S.Operands[1], Ty) : nullptr;
+  return V && define(S.Operands[0], Ty, [&] {
+    return B->CreateSelect(B->CreateIsNull(V), ConstantInt::getAllOnesValue(Ty),
+                           B->CreateBinaryIntrinsic(Intrinsic::ctlz, V, B->getFalse()));
+  });
 }
 
 bool Raiser::step(const Statement &S) {
-  // In native code a difference that must not be fused stays as it is, and so does the rest.
   if (Form == RaiseAsm::Neutral) {
     if (S.Opcode == "mov.b64" &&
         any_of(S.Operands, [](StringRef O) { return O.starts_with("{"); }))
       return pair(S);
-    if (std::optional<bool> Done = whole(S))
-      return *Done;
-    if (std::optional<bool> Done = choice(S))
-      return *Done;
+    if (S.Opcode == "bfind.shiftamt.u32")
+      return highestBit(S);
   }
   SmallVector<StringRef, 5> Parts;
   S.Opcode.split(Parts, '.');
   StringRef Op = Parts[0];
+  if (Op == "ld" || Op == "st" || Op == "atom")
+    return memory(S, Parts);
   if (Op == "membar" || Op == "fence")
     return S.Operands.empty() && fence(Parts);
-  if (Type *Ty = typeOf(Parts.back()); Ty && Ty->isFPOrFPVectorTy())
-    return floating(S, Parts, Ty);
+  Type *Last = typeOf(Parts.back());
+  if (is_contained({"cvt", "set", "setp", "selp"}, Op) || (Last && Last->isFPOrFPVectorTy()))
+    return floating(S, Parts);
   if (Op == "bfe" && Form == RaiseAsm::Native)
     return false;
   std::optional<Shape> Is = shapeOf(Op);

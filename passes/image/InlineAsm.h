@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// PTX inline assembly with a neutral form. libdevice and CUDA's headers use a few
-// straight-line snippets (wide multiplication with carry, special registers, bit
-// fields, approximate functions of single and half precision); they are rewritten as IR for the portable image.
+// PTX inline assembly with a neutral form. libdevice and CUDA's headers use straight-line
+// snippets (wide multiplication with carry, special registers, bit fields, approximate
+// functions, all of half precision); they are rewritten as IR for the portable image.
 #pragma once
 
 namespace llvm {

@@ -12,7 +12,8 @@
 // What else -ffast-math allows, the optimiser has made use of by now. The permission goes,
 // or the clean-up of a variant would find a reciprocal or an order of its own; what
 // tells native code to approximate (afn) stays.
-// Gaps: vectors and half precision keep what they are in native code.
+// Gaps: vectors and half precision keep what they are in native code. Half precision in
+// assembly is Assembly.cpp's.
 #include "transform/Contract.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InstIterator.h"

@@ -37,7 +37,8 @@ static inline uint16_t narrow(uint64_t bits, int src_mantissa, int src_exponent,
 	uint16_t sign = (uint16_t)((bits >> (src_mantissa + src_exponent) & 1) << 15);
 	uint64_t mantissa = bits & (hidden - 1);
 	int64_t e = (int64_t)(bits >> src_mantissa & src_max);
-	int64_t at = e - (int64_t)(src_max >> 1) + (int64_t)(dst_max >> 1);
+	/* Denormal numbers have the exponent of the smallest normal one. */
+	int64_t at = (e ? e : 1) - (int64_t)(src_max >> 1) + (int64_t)(dst_max >> 1);
 	int drop = src_mantissa - dst_mantissa;
 	uint64_t r, low, half;
 
@@ -55,6 +56,8 @@ static inline uint16_t narrow(uint64_t bits, int src_mantissa, int src_exponent,
 		if (more > dst_mantissa + 2)
 			return sign;
 		drop += (int)more;
+		at = 0;
+	} else if (!e) {
 		at = 0;
 	} else {
 		mantissa &= hidden - 1;
