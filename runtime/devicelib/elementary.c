@@ -97,16 +97,18 @@ double __nv_rcbrt(double x) { return 1.0 / clc_cbrt(x); }
 /* 1 / sqrt(x), with one Newton step on the error that the two roundings made. */
 double __nv_rsqrt(double x)
 {
-	double y, h;
+	double y, h, scale = 1;
 
 	/* Scaled by an even power of two, so that subnormals keep their bits. */
-	if (x < 0x1p-1020 && x > 0)
-		return __nv_rsqrt(x * 0x1p104) * 0x1p52;
+	if (x < 0x1p-1020 && x > 0) {
+		x *= 0x1p104;
+		scale = 0x1p52;
+	}
 	y = 1.0 / __builtin_sqrt(x);
 	h = x * y;
 	/* 1 - x y^2 = (1 - h y) - (x y - h) y */
 	h = __builtin_fma(-h, y, 1.0) - __builtin_fma(x, y, -h) * y;
-	return x > 0 && x < __builtin_inf() ? __builtin_fma(0.5 * y, h, y) : y;
+	return (x > 0 && x < __builtin_inf() ? __builtin_fma(0.5 * y, h, y) : y) * scale;
 }
 
 /* Upper half of 1 / x: what the hardware's seed instruction gives, but exact. */

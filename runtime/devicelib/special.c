@@ -90,15 +90,10 @@ static double exp_square(double x, double sign)
  *   sqrt(pi) erfcx(x) = 1 / (x + (1/2) / (x + (2/2) / (x + (3/2) / (x + ...
  * converges quickly and nothing can overflow.
  */
-double __nv_erfcx(double x)
+static double erfcx_positive(double x)
 {
 	double tail;
 
-	if (x < 0) {
-		double grow = exp_square(x, 1);
-
-		return x < -26.7 ? __builtin_inf() : 2 * grow - __nv_erfcx(-x);
-	}
 	if (!(x >= 5))
 		return exp_square(x, 1) * clc_erfc(x);
 	if (x > 1e8)
@@ -107,6 +102,13 @@ double __nv_erfcx(double x)
 	for (int k = 40; k >= 1; k--)
 		tail = x + 0.5 * k / tail;
 	return INV_SQRT_PI / tail;
+}
+
+double __nv_erfcx(double x)
+{
+	if (x < 0)
+		return x < -26.7 ? __builtin_inf() : 2 * exp_square(x, 1) - erfcx_positive(-x);
+	return erfcx_positive(x);
 }
 float __nv_erfcxf(float x) { return (float)__nv_erfcx((double)x); }
 
