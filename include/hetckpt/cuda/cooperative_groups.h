@@ -2,8 +2,9 @@
 /*
  * cooperative_groups.h - groups of threads that synchronise and exchange values.
  *
- * thread_block, grid_group, thread_block_tile<N> for N up to 32, coalesced_group, and
- * thread_group for all but the grid.
+ * thread_block, grid_group, thread_block_tile<N> for N up to 32, coalesced_group with
+ * partitions by a predicate or a label, and thread_group for all but the grid.
+ * cooperative_groups/reduce.h has reductions.
  * A grid's barrier is made here, of words in the module's memory and block barriers,
  * so a launch that uses it can be paused while blocks wait in it. One cooperative
  * launch of a module runs at a time.
@@ -31,6 +32,11 @@ static inline __device__ unsigned int lane()
 {
 	return thread_rank_in_block() & 31;
 }
+
+/* The lanes of a group that lies in one warp. */
+struct lanes {
+	template <class Group> __device__ static unsigned int of(const Group &group) { return group.mask(); }
+};
 
 } // namespace details
 
@@ -142,6 +148,7 @@ public:
 	}
 
 private:
+	friend struct details::lanes;
 	friend class thread_group;
 	__device__ static unsigned int base() { return details::lane() & ~(Size - 1); }
 	__device__ static unsigned int mask() { return (0xffffffffu >> (32 - Size)) << base(); }
@@ -193,9 +200,11 @@ public:
 	__device__ unsigned int ballot(int p) const { return packed(__ballot_sync(mask_, p)); }
 
 private:
+	friend struct details::lanes;
 	friend class thread_group;
 	unsigned int mask_;
 
+	__device__ unsigned int mask() const { return mask_; }
 	__device__ unsigned int lane_of(unsigned int rank) const { return __fns(mask_, 0, (int)rank + 1); }
 	/* Bits of lanes to bits of ranks. */
 	__device__ unsigned int packed(unsigned int lanes) const
@@ -209,6 +218,20 @@ private:
 };
 
 static inline __device__ coalesced_group coalesced_threads() { return coalesced_group(__activemask()); }
+
+/* Those threads of a tile or of coalesced threads that have the same answer, or label. */
+template <class Group> static inline __device__ coalesced_group binary_partition(const Group &group, bool p)
+{
+	unsigned int all = details::lanes::of(group), yes = __ballot_sync(all, p);
+
+	return coalesced_group(p ? yes : all & ~yes);
+}
+
+template <class Group, class Label>
+static inline __device__ coalesced_group labeled_partition(const Group &group, Label label)
+{
+	return coalesced_group(__match_any_sync(details::lanes::of(group), label));
+}
 
 /* Any of a block, a tile and coalesced threads, for functions that take whatever they get. */
 class thread_group {
@@ -240,6 +263,8 @@ private:
 };
 
 template <class Group> static inline __device__ void sync(const Group &group) { group.sync(); }
+template <class Group> static inline __device__ auto group_size(const Group &group) { return group.num_threads(); }
+template <class Group> static inline __device__ auto thread_rank(const Group &group) { return group.thread_rank(); }
 
 } // namespace cooperative_groups
 

@@ -38,6 +38,8 @@ __host__ cudaError_t cudaDeviceSetLimit(enum cudaLimit limit, size_t value);
 __host__ cudaError_t cudaDeviceGetLimit(size_t *value, enum cudaLimit limit);
 __host__ cudaError_t cudaDeviceSetCacheConfig(enum cudaFuncCache config);
 __host__ cudaError_t cudaDeviceGetCacheConfig(enum cudaFuncCache *config);
+__host__ cudaError_t cudaDeviceSetSharedMemConfig(enum cudaSharedMemConfig config);
+__host__ cudaError_t cudaDeviceGetSharedMemConfig(enum cudaSharedMemConfig *config);
 __host__ cudaError_t cudaDeviceGetStreamPriorityRange(int *least, int *greatest);
 __host__ cudaError_t cudaDeviceGetByPCIBusId(int *device, const char *bus_id);
 __host__ cudaError_t cudaDeviceGetPCIBusId(char *bus_id, int length, int device);
@@ -162,6 +164,7 @@ __host__ cudaError_t cudaLaunchCooperativeKernel(const void *function, dim3 grid
 __host__ cudaError_t cudaFuncGetAttributes(struct cudaFuncAttributes *attributes, const void *function);
 __host__ cudaError_t cudaFuncSetAttribute(const void *function, enum cudaFuncAttribute attr, int value);
 __host__ cudaError_t cudaFuncSetCacheConfig(const void *function, enum cudaFuncCache config);
+__host__ cudaError_t cudaFuncSetSharedMemConfig(const void *function, enum cudaSharedMemConfig config);
 __host__ cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, const void *function,
                                                                    int threads, size_t shared_bytes);
 __host__ cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *blocks,
