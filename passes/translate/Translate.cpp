@@ -4,13 +4,14 @@
 #include "translate.h"
 #include "Internal.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Config/llvm-config.h"
-#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/raw_ostream.h"
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <dlfcn.h>
+#include <elf.h>
+#include <link.h>
 #include <xxhash.h>
 
 using namespace llvm;
@@ -108,19 +109,45 @@ extern "C" int hetckpt_translate(const hetckpt_translate_request *R, void **Outp
   return 0;
 }
 
-extern "C" const char *hetckpt_translate_version(void) {
-  static const std::string Version = [] {
-    std::string V = "hetckpt " HETCKPT_VERSION ", LLVM " LLVM_VERSION_STRING;
-    Dl_info Info;
-    if (dladdr(reinterpret_cast<void *>(&hetckpt_translate_version), &Info) && Info.dli_fname)
-      if (auto B = MemoryBuffer::getFile(Info.dli_fname, false, false)) {
-        char Hash[32];
-        snprintf(Hash, sizeof Hash, ", build %016llx",
-                 static_cast<unsigned long long>(XXH3_64bits((*B)->getBufferStart(),
-                                                            (*B)->getBufferSize())));
-        V += Hash;
+/// The linker's hash of this library, from memory: it is part of every key, and hashing the
+/// file takes longer than finding a translation. Empty if it was left out.
+static std::string buildId() {
+  std::string Id;
+  auto Look = [](dl_phdr_info *Info, size_t, void *Result) {
+    auto Own = reinterpret_cast<uintptr_t>(&hetckpt_translate_version);
+    bool Mine = false;
+    for (unsigned I = 0; I < Info->dlpi_phnum; I++) {
+      const auto &P = Info->dlpi_phdr[I];
+      Mine |= P.p_type == PT_LOAD && Own - (Info->dlpi_addr + P.p_vaddr) < P.p_memsz;
+    }
+    if (!Mine)
+      return 0;
+    for (unsigned I = 0; I < Info->dlpi_phnum; I++) {
+      const auto &P = Info->dlpi_phdr[I];
+      if (P.p_type != PT_NOTE)
+        continue;
+      StringRef Notes(reinterpret_cast<const char *>(Info->dlpi_addr + P.p_vaddr), P.p_memsz);
+      while (Notes.size() >= sizeof(ElfW(Nhdr))) {
+        ElfW(Nhdr) N;
+        memcpy(&N, Notes.data(), sizeof N);
+        StringRef Rest = Notes.drop_front(sizeof N);
+        StringRef Name = Rest.take_front(N.n_namesz);
+        StringRef Value = Rest.drop_front(std::min<size_t>(alignTo(N.n_namesz, 4), Rest.size()))
+                              .take_front(N.n_descsz);
+        if (N.n_type == NT_GNU_BUILD_ID && Name == StringRef("GNU", 4))
+          *static_cast<std::string *>(Result) = toHex(Value, true);
+        Notes = Notes.drop_front(
+            std::min<size_t>(sizeof N + alignTo(N.n_namesz, 4) + alignTo(N.n_descsz, 4), Notes.size()));
       }
-    return V;
-  }();
+    }
+    return 1;
+  };
+  dl_iterate_phdr(Look, &Id);
+  return Id;
+}
+
+extern "C" const char *hetckpt_translate_version(void) {
+  static const std::string Version =
+      "hetckpt " HETCKPT_VERSION ", LLVM " LLVM_VERSION_STRING ", build " + buildId();
   return Version.c_str();
 }

@@ -143,11 +143,13 @@ static int device_open(unsigned index, uint64_t arena_base, uint64_t arena_bytes
 	rc = read_schedule(&device->schedule, error);
 	if (!rc)
 		rc = cpu_pool_start(device, error);
-	if (rc)
+	if (rc) {
 		device_close(device);
-	else
-		*out = device;
-	return rc;
+		return rc;
+	}
+	cpu_code_prepare();
+	*out = device;
+	return 0;
 }
 
 /* ---- Failure ------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +22,15 @@
 
 typedef int translate_fn(const struct hetckpt_translate_request *, void **, size_t *, char *, size_t);
 
+/* The translator brings LLVM along, which takes longer to load than a translation in the
+   cache to be read. So it is looked for as soon as a device is open, beside what the
+   program does first. */
+static pthread_once_t looked = PTHREAD_ONCE_INIT;
+static translate_fn *translator; /* once looked; NULL: there is none, for this reason */
+static char no_translator[HETCKPT_TRANSLATE_ERROR];
+
 /* Beside this program, as installed, else where the loader looks. */
-static translate_fn *find_translator(char *why, size_t size)
+static void find_translator(void)
 {
 	static const char *const beside[] = {"../../lib/", "../lib/", "../../lib/x86_64-linux-gnu/",
 	                                     "../lib/x86_64-linux-gnu/"};
@@ -44,11 +52,32 @@ static translate_fn *find_translator(char *why, size_t size)
 	if (!library) {
 		const char *text = dlerror();
 
-		snprintf(why, size, "%s", text ? text : HETCKPT_TRANSLATE_LIBRARY " not found");
-		return NULL;
+		snprintf(no_translator, sizeof no_translator, "%s",
+		         text ? text : HETCKPT_TRANSLATE_LIBRARY " not found");
+		return;
 	}
 	/* Stays loaded: it is needed again with the next module. */
-	return (translate_fn *)(uintptr_t)dlsym(library, "hetckpt_translate");
+	translator = (translate_fn *)(uintptr_t)dlsym(library, "hetckpt_translate");
+}
+
+static void *look_for_translator(void *unused)
+{
+	(void)unused;
+	pthread_once(&looked, find_translator);
+	return NULL;
+}
+
+void cpu_code_prepare(void)
+{
+	pthread_attr_t attributes;
+	pthread_t thread;
+
+	if (pthread_attr_init(&attributes))
+		return;
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	/* Without the thread it is found later. */
+	(void)pthread_create(&thread, &attributes, look_for_translator, NULL);
+	pthread_attr_destroy(&attributes);
 }
 
 /* Loads a shared object from memory. */
@@ -146,7 +175,6 @@ int cpu_code_load(const struct hetckpt_module_source *source, void **library,
 	};
 	char why[HETCKPT_TRANSLATE_ERROR] = "";
 	struct hetckpt_fatbin_aot aot = {0};
-	translate_fn *translate;
 	const char *target = getenv("HETCKPT_CPU_TARGET");
 	bool full;
 	void *output;
@@ -161,8 +189,13 @@ int cpu_code_load(const struct hetckpt_module_source *source, void **library,
 		request.target = target;
 	else if (!ahead && full)
 		return load(aot.code, aot.bytes, library, code, error);
-	translate = find_translator(why, sizeof why);
-	rc = translate ? translate(&request, &output, &bytes, why, sizeof why) : -ENOTSUP;
+	pthread_once(&looked, find_translator);
+	if (translator)
+		rc = translator(&request, &output, &bytes, why, sizeof why);
+	else {
+		rc = -ENOTSUP;
+		snprintf(why, sizeof why, "%s", no_translator);
+	}
 	if (!rc) {
 		rc = load(output, bytes, library, code, error);
 		free(output);
@@ -173,7 +206,7 @@ int cpu_code_load(const struct hetckpt_module_source *source, void **library,
 		return load(aot.code, aot.bytes, library, code, error);
 	}
 	return hetckpt_error_set(error, rc, 0,
-	                         translate ? "translation for the CPU failed: %.400s"
+	                         translator ? "translation for the CPU failed: %.400s"
 	                                   : "no translator (%.300s), and no code for this CPU in the fat binary",
 	                         why);
 }

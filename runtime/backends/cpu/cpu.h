@@ -115,6 +115,8 @@ struct hetckpt_module {
 	struct hetckpt_kernel *kernel; /* one per function */
 };
 
+/* Begins to load what cpu_code_load will need, without waiting for it. */
+void cpu_code_prepare(void);
 /* Makes or finds code for source. *library and *code are the caller's to dlclose. */
 int cpu_code_load(const struct hetckpt_module_source *source, void **library,
                   const struct hetckpt_cpu_module **code, struct hetckpt_error *error);
