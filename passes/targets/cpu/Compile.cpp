@@ -9,6 +9,8 @@
 #include "llvm/Analysis/TargetTransformInfo.h"
 #include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/Demangle/Demangle.h"
+#include "llvm/IR/DiagnosticHandler.h"
+#include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Verifier.h"
@@ -35,6 +37,13 @@ namespace {
 
 struct Cpu {
   std::string Name, Features;
+};
+
+/// Warnings of optimisations that were asked for and not done are nothing to a user.
+struct NoWarnings : DiagnosticHandler {
+  bool handleDiagnostics(const DiagnosticInfo &Info) override {
+    return Info.getSeverity() != DS_Error;
+  }
 };
 
 Expected<Cpu> chooseCpu(StringRef Target) {
@@ -170,7 +179,7 @@ Error linkSupport(Module &M, std::unique_ptr<Module> Support) {
   SmallVector<StringRef, 8> Calls = libcalls(M);
   // For loops that are yet to be made; unused ones go later.
   for (const char *Name : {"__hetckpt_cpu_alike", "__hetckpt_cpu_fill", "__hetckpt_cpu_find",
-                           "__hetckpt_cpu_drive"})
+                           "__hetckpt_cpu_drive", "__hetckpt_cpu_count", "__hetckpt_cpu_settle"})
     M.getOrInsertFunction(Name, Support->getFunction(Name)->getFunctionType());
   for (StringRef Name : Calls)
     M.getOrInsertFunction(Name, Support->getFunction(Name)->getFunctionType());
@@ -212,11 +221,11 @@ bool leaveScalar(Module &M, ArrayRef<Variant> Functions, StringSet<> &Leave) {
       if (F.CutLoops[N].empty())
         continue;
       uint32_t Site = HETCKPT_CPU_FIRST_SITE + F.SiteCount + N;
-      llvm::Function *Loop = M.getFunction((F.Name + ".loop." + Twine(Site)).str());
+      llvm::Function *Loop = M.getFunction((F.Name + ".tiles." + Twine(Site)).str());
       bool Vector = false;
       if (Loop)
         for (Instruction &I : instructions(*Loop))
-          Vector |= isa<StoreInst>(I) && I.getOperand(0)->getType()->isVectorTy();
+          Vector |= I.getType()->isVectorTy();
       if (!Vector) {
         Any = true;
         Leave.insert(Again ? StringRef(F.Name) : StringRef(F.CutLoops[N]));
@@ -269,6 +278,7 @@ Error compile(std::unique_ptr<Module> In, const ModuleLayout &Layout, Options &O
               SmallVectorImpl<char> &Object, std::string *EmitLlvm) {
   Stopwatch Watch(Opts.Time);
   LLVMContext &Ctx = In->getContext();
+  Ctx.setDiagnosticHandler(std::make_unique<NoWarnings>());
   Expected<Cpu> C = chooseCpu(Opts.Target);
   if (!C)
     return C.takeError();

@@ -15,6 +15,7 @@
 //   Remat       what need not be kept
 //   Split       thread function with sites -> state machine with frames
 //   Threads     loop over the threads of a block around that
+//   Tiles       a cut loop from its first iteration to its last for a few threads at a time
 //   Table       the exported module record
 #pragma once
 
@@ -53,12 +54,21 @@ enum ContextArg { ArgBlock, ArgX, ArgY, ArgZ, ArgTid, ContextArgs };
 /// One variant of a kernel on its way through the steps.
 struct Variant {
   std::string Name;
-  /// Values that the step function takes as further arguments, behind the site,
-  /// because they are the same for all threads of a range.
+  /// An array in the frames, one element a thread. The step function takes the address of
+  /// the thread's element as an argument, behind the site.
+  struct Slot {
+    llvm::Type *Ty;
+    uint64_t Bytes;
+    uint64_t Offset;                   ///< of the array, a thread
+    llvm::Align A;
+    llvm::SmallVector<uint32_t, 4> At; ///< sites behind which what it holds is needed
+  };
+  llvm::SmallVector<Slot, 16> Slots;
+  /// Values that the step function takes as arguments, behind those, because they are the
+  /// same for all threads of a range.
   struct Uniform {
     llvm::Type *Ty;
-    uint64_t Offset;                    ///< of its elements in the frames, a thread
-    bool Answer;                        ///< not in the frames, but the block's value[]
+    int Slot;                           ///< where it is kept; -1: it is the block's value[]
     bool Likely;                        ///< the same as a rule, but to be compared
     llvm::SmallVector<uint32_t, 4> At;  ///< sites at which it is needed
   };
@@ -68,7 +78,7 @@ struct Variant {
   llvm::GlobalVariable *Sites = nullptr;
   uint32_t SiteCount = 0;  ///< at which the runtime decides
   uint32_t CutCount = 0;   ///< and cuts, which are numbered behind these
-  /// For each cut the loop in whose header it is, or "".
+  /// For each cut the loop that has to become vector code because of it, or "".
   llvm::SmallVector<std::string, 4> CutLoops;
   uint32_t FrameBytes = 0;
   uint32_t StaticShared = 0;
@@ -190,13 +200,43 @@ private:
 };
 
 // Split.cpp
-/// Turns F.Thread into i32 (context, i32 site, uniforms) that runs from one site to the
-/// next.
+/// Turns F.Thread into i32 (context, i32 site, slots, uniforms) that runs from one site to
+/// the next.
 llvm::Error splitAtSites(Variant &F, llvm::ArrayRef<Site> Sites);
 
 // Threads.cpp
 /// Makes F.Run from F.Thread.
 void makeRun(Variant &F);
+/// The step function for one site that it is entered at: i32 (context, slots, uniforms), with
+/// those that it uses.
+struct Entered {
+  llvm::Function *Body = nullptr;
+  uint32_t Site = 0;
+  llvm::SmallVector<const Variant::Slot *, 16> Slots;
+  llvm::SmallVector<const Variant::Uniform *, 8> Uniforms;
+};
+/// V, of which the optimiser knows no more than that it is from Least to what a block may
+/// have: scalar evolution then sees how small it is, and cannot compute it again inside the loop.
+llvm::Value *bounded(llvm::IRBuilder<> &B, llvm::Value *V, uint32_t Least, const llvm::Twine &Name);
+/// The size of the block in dimension I.
+llvm::Value *blockSize(llvm::IRBuilder<> &B, llvm::Value *Block, unsigned I, const llvm::Twine &Name);
+/// The address of S's array in the frames.
+llvm::Value *slotArray(llvm::IRBuilder<> &B, llvm::Value *Block, const Variant::Slot &S);
+/// Marks the loop with latch Latch and blocks Body as one whose iterations are independent.
+/// Hints: further properties of the loop.
+void markIndependent(llvm::BranchInst &Latch, llvm::ArrayRef<llvm::BasicBlock *> Body,
+                     llvm::ArrayRef<llvm::Metadata *> Hints);
+
+// Tiles.cpp
+/// Functions u32 (block, first, count) that have threads go on from the header of a loop until they
+/// have left it.
+struct Tiles {
+  llvm::Function *All;  ///< that are all there, whatever their states say
+  llvm::Function *Some; ///< whose states say so
+};
+/// E is entered at the cut in the header. Plain and Masked are the loops over threads that do one
+/// iteration: of all, and of those that are there.
+Tiles makeTiles(Variant &V, const Entered &E, llvm::Function &Plain, llvm::Function &Masked);
 
 // Table.cpp
 void emitTable(llvm::Module &M, llvm::ArrayRef<Variant> Functions);

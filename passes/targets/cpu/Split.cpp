@@ -15,6 +15,9 @@
 // block's record are computed again instead. Private arrays that are left lie in the
 // frame whole.
 //
+// Where a thread's elements are it is told by whoever calls the step function, who may keep
+// them elsewhere for a while (Tiles.cpp).
+//
 // A value that is the same in all threads that came the same way is not reloaded by each;
 // whoever calls the step function for a range of threads does so once (Uniform.cpp).
 //
@@ -54,12 +57,6 @@ public:
   Error run();
 
 private:
-  struct Slot {
-    Type *T;
-    uint64_t Bytes, Offset = 0;
-    Align A;
-    Value *Address = nullptr;
-  };
   struct Spilled {
     AllocaInst *Home = nullptr; ///< promoted to a register in the end
     int Slot = -1;              ///< none: computed again
@@ -76,7 +73,8 @@ private:
     SmallVector<unsigned, 8> Across; ///< sites
   };
 
-  Value *addUniform(Type *T, uint64_t Offset, bool Answer, bool Likely, ArrayRef<uint32_t> At);
+  Instruction *addStand(Type *T, const Twine &Name);
+  Value *addUniform(Type *T, int Slot, bool Likely, ArrayRef<uint32_t> At);
   void cutAtSites();
   void requestAndAnswer();
   void computeLiveness();
@@ -92,23 +90,24 @@ private:
 
   SmallVector<BasicBlock *, 16> Before, Cont;
   MapVector<Instruction *, Spilled> Spills;
-  SmallVector<Slot, 32> Slots;
   BasicBlock *Entry = nullptr;
   SmallVector<AllocaInst *, 4> Privates;
   Divergence Shape;
-  /// Stand-ins for arguments that do not exist yet, in the order of Out.Uniforms.
-  SmallVector<Instruction *, 8> Stands;
+  /// Stand-ins for arguments that do not exist yet, in the order of Out.Slots and Out.Uniforms.
+  SmallVector<Instruction *, 16> Addresses, Stands;
   DenseMap<AllocaInst *, uint64_t> PrivateOffset;
   uint64_t PrivateBytes = 0;
 };
 
-/// A value that the step function will get as an argument.
-Value *Splitter::addUniform(Type *T, uint64_t Offset, bool Answer, bool Likely,
-                            ArrayRef<uint32_t> At) {
-  Out.Uniforms.push_back({T, Offset, Answer, Likely, SmallVector<uint32_t, 4>(At)});
-  auto *Stand = new FreezeInst(PoisonValue::get(T), "uniform", Entry->getTerminator()->getIterator());
-  Stands.push_back(Stand);
-  return Stand;
+/// What the step function will get as an argument.
+Instruction *Splitter::addStand(Type *T, const Twine &Name) {
+  return new FreezeInst(PoisonValue::get(T), Name, Entry->getTerminator()->getIterator());
+}
+
+Value *Splitter::addUniform(Type *T, int Slot, bool Likely, ArrayRef<uint32_t> At) {
+  Out.Uniforms.push_back({T, Slot, Likely, SmallVector<uint32_t, 4>(At)});
+  Stands.push_back(addStand(T, "uniform"));
+  return Stands.back();
 }
 
 void Splitter::cutAtSites() {
@@ -159,7 +158,7 @@ void Splitter::requestAndAnswer() {
       if (!answersAlike(S.Op))
         return B.CreateLoad(I32, Element(B, Field));
       // Not the argument itself: that is another value behind the next site.
-      Value *V = addUniform(I32, 0, true, false, {HETCKPT_CPU_FIRST_SITE + N});
+      Value *V = addUniform(I32, -1, false, {HETCKPT_CPU_FIRST_SITE + N});
       return B.Insert(new FreezeInst(V));
     };
     if (T->isIntegerTy(32)) {
@@ -291,11 +290,11 @@ Error Splitter::layOut() {
   }
   PrivateBytes = alignTo(PrivateBytes, Align16);
   uint64_t Offset = PrivateBytes;
-  SmallVector<Slot *, 32> Order;
-  for (Slot &S : Slots)
+  SmallVector<Variant::Slot *, 32> Order;
+  for (Variant::Slot &S : Out.Slots)
     Order.push_back(&S);
-  stable_sort(Order, [](Slot *A, Slot *B) { return A->A > B->A; });
-  for (Slot *S : Order) {
+  stable_sort(Order, [](auto *A, auto *B) { return A->A > B->A; });
+  for (Variant::Slot *S : Order) {
     // Only the first areas may need more than 16: frames are 64-aligned, but an
     // area's start is a multiple of the number of threads.
     S->A = std::min(S->A, Align(16));
@@ -310,9 +309,10 @@ Error Splitter::layOut() {
 }
 
 void Splitter::dispatch() {
-  // A new function, with the site as one more argument.
-  SmallVector<Type *, 6> Params(F.getFunctionType()->params());
+  // A new function, with the site, slots and uniforms as further arguments.
+  SmallVector<Type *, 32> Params(F.getFunctionType()->params());
   Params.push_back(Type::getInt32Ty(Ctx));
+  Params.append(Out.Slots.size(), PointerType::get(Ctx, 0));
   for (const Variant::Uniform &U : Out.Uniforms)
     Params.push_back(U.Ty);
   auto *New = llvm::Function::Create(FunctionType::get(F.getReturnType(), Params, false),
@@ -326,10 +326,13 @@ void Splitter::dispatch() {
   }
   Argument *SiteArg = New->getArg(ContextArgs);
   SiteArg->setName("site");
-  for (unsigned N = 0; N < Stands.size(); N++) {
-    Stands[N]->replaceAllUsesWith(New->getArg(ContextArgs + 1 + N));
-    Stands[N]->eraseFromParent();
-  }
+  Argument *Next = SiteArg + 1;
+  for (auto *List : {&Addresses, &Stands})
+    for (Instruction *Stand : *List) {
+      Next->takeName(Stand);
+      Stand->replaceAllUsesWith(Next++);
+      Stand->eraseFromParent();
+    }
   BasicBlock *Begin = Entry->getSingleSuccessor();
   BasicBlock *None = BasicBlock::Create(Ctx, "none", New);
   new UnreachableInst(Ctx, None);
@@ -381,8 +384,10 @@ Error Splitter::run() {
     Type *T = I->getType()->isIntegerTy(1) ? Type::getInt8Ty(Ctx) : I->getType();
     if (S.Base && T->isPointerTy() && S.Base->getType()->isPointerTy())
       T = Type::getInt64Ty(Ctx);
-    S.Slot = Slots.size();
-    Slots.push_back({T, DL.getTypeAllocSize(T).getFixedValue(), 0, DL.getABITypeAlign(T)});
+    S.Slot = Out.Slots.size();
+    Out.Slots.push_back({T, DL.getTypeAllocSize(T).getFixedValue(), 0, DL.getABITypeAlign(T), {}});
+    for (unsigned N : S.Across)
+      Out.Slots.back().At.push_back(HETCKPT_CPU_FIRST_SITE + N);
     unsigned Shallowest = ~0u;
     for (unsigned N : S.Across)
       Shallowest = std::min(Shallowest, LI.getLoopDepth(Before[N]));
@@ -393,17 +398,10 @@ Error Splitter::run() {
 
   // Addresses of the thread's elements and private arrays.
   IRBuilder<> B(Entry->getTerminator());
-  Value *Block = F.getArg(ArgBlock);
+  for (unsigned N = 0; N < Out.Slots.size(); N++)
+    Addresses.push_back(addStand(B.getPtrTy(), "slot"));
   Value *Tid = B.CreateZExt(F.getArg(ArgTid), B.getInt64Ty());
-  Value *Frames = loadField(B, Block, offsetof(hetckpt_cpu_block, frames), B.getPtrTy(), "frames");
-  Value *Threads = B.CreateZExt(
-      loadField(B, Block, offsetof(hetckpt_cpu_block, threads), B.getInt32Ty(), "threads"),
-      B.getInt64Ty());
-  for (Slot &S : Slots) {
-    Value *Area = B.CreateInBoundsGEP(B.getInt8Ty(), Frames,
-                                      B.CreateNUWMul(Threads, B.getInt64(S.Offset)));
-    S.Address = B.CreateInBoundsGEP(ArrayType::get(B.getInt8Ty(), S.Bytes), Area, Tid);
-  }
+  Value *Frames = loadField(B, F.getArg(ArgBlock), offsetof(hetckpt_cpu_block, frames), B.getPtrTy(), "frames");
   for (AllocaInst *A : Privates) {
     Value *P = B.CreateInBoundsGEP(B.getInt8Ty(), Frames,
                                    B.CreateNUWMul(Tid, B.getInt64(PrivateBytes)));
@@ -415,28 +413,26 @@ Error Splitter::run() {
   for (auto &[I, S] : Spills) {
     if (S.Slot < 0 || (!S.Uniform && !S.Base))
       continue;
-    SmallVector<uint32_t, 8> At;
-    for (unsigned N : S.Across)
-      At.push_back(HETCKPT_CPU_FIRST_SITE + N);
-    S.Loaded = addUniform(Slots[S.Slot].T, Slots[S.Slot].Offset, false, S.Likely, At);
+    const Variant::Slot &Kept = Out.Slots[S.Slot];
+    S.Loaded = addUniform(Kept.Ty, S.Slot, S.Likely, Kept.At);
   }
 
   auto Spill = [&](IRBuilder<> &At, Spilled &S, Value *V, Value *B) {
-    Slot &L = Slots[S.Slot];
+    const Variant::Slot &L = Out.Slots[S.Slot];
     if (S.Base) {
-      if (L.T->isPointerTy()) {
-        At.CreateAlignedStore(At.CreateGEP(At.getInt8Ty(), V, At.CreateNeg(B)), L.Address, L.A);
+      if (L.Ty->isPointerTy()) {
+        At.CreateAlignedStore(At.CreateGEP(At.getInt8Ty(), V, At.CreateNeg(B)), Addresses[S.Slot], L.A);
         return;
       }
       if (V->getType()->isPointerTy()) {
-        V = At.CreatePtrToInt(V, L.T);
-        B = At.CreatePtrToInt(B, L.T);
+        V = At.CreatePtrToInt(V, L.Ty);
+        B = At.CreatePtrToInt(B, L.Ty);
       }
       V = At.CreateSub(V, B);
-    } else if (V->getType() != L.T) {
-      V = At.CreateZExt(V, L.T);
+    } else if (V->getType() != L.Ty) {
+      V = At.CreateZExt(V, L.Ty);
     }
-    At.CreateAlignedStore(V, L.Address, L.A);
+    At.CreateAlignedStore(V, Addresses[S.Slot], L.A);
   };
   // Computing a value again needs the originals' operands: clone before uses change.
   SmallVector<DenseMap<Value *, Value *>, 16> Done(Cont.size());
@@ -478,11 +474,11 @@ Error Splitter::run() {
       At.SetInsertPoint(Cont[N]->getTerminator());
       Value *V;
       if (S.Slot >= 0) {
-        Slot &L = Slots[S.Slot];
-        V = S.Loaded ? S.Loaded : At.CreateAlignedLoad(L.T, L.Address, L.A, I->getName());
+        const Variant::Slot &L = Out.Slots[S.Slot];
+        V = S.Loaded ? S.Loaded : At.CreateAlignedLoad(L.Ty, Addresses[S.Slot], L.A, I->getName());
         if (S.Base) {
           Value *B = S.BaseBehind[K];
-          if (L.T->isPointerTy())
+          if (L.Ty->isPointerTy())
             V = At.CreateGEP(At.getInt8Ty(), V, B);
           else
             V = I->getType()->isPointerTy() ? At.CreateGEP(At.getInt8Ty(), B, V) : At.CreateAdd(B, V);

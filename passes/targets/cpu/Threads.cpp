@@ -12,7 +12,8 @@
 // block then runs from barrier to barrier in one loop that can be vectorised.
 //
 // Cuts (Loops.cpp) have two loops each: one for when all threads of the range are there,
-// one that looks at each thread's state. __hetckpt_cpu_drive in support.c calls them.
+// one that looks at each thread's state. __hetckpt_cpu_drive in support.c calls them. At the header
+// of a loop that has become vector code a function that runs it to its end uses them (Tiles.cpp).
 //
 // Threads do not depend on each other between sites but through atomics and volatile
 // accesses, so all others are marked as independent between iterations. A private array
@@ -37,36 +38,21 @@ namespace {
 
 constexpr uint32_t MaxThreads = 65536; // a block, far above what any runtime allows
 
-/// Marks the loop with latch Latch as one whose iterations are independent.
-void markIndependent(llvm::Function &F, BranchInst &Latch, ArrayRef<BasicBlock *> Body) {
-  for (Instruction &I : instructions(F))
-    if (isa<AllocaInst>(I))
-      return;
-  LLVMContext &C = F.getContext();
-  MDNode *Group = MDNode::getDistinct(C, {});
-  for (BasicBlock *B : Body)
-    for (Instruction &I : *B)
-      // Not calls: what they bring in when they are inlined later may be on the stack.
-      if (I.mayReadOrWriteMemory() && !I.isVolatile() && !I.isAtomic() &&
-          (!isa<CallInst>(I) || isa<IntrinsicInst>(I)))
-        I.setMetadata(LLVMContext::MD_access_group, Group);
-  MDNode *Parallel = MDNode::get(C, {MDString::get(C, "llvm.loop.parallel_accesses"), Group});
-  // Rows are short: interleaving would leave most of them to the loop for the rest.
-  MDNode *Single = MDNode::get(
-      C, {MDString::get(C, "llvm.loop.interleave.count"),
-          ConstantAsMetadata::get(ConstantInt::get(Type::getInt32Ty(C), 1))});
-  MDNode *Loop = MDNode::getDistinct(C, {nullptr, Parallel, Single});
-  Loop->replaceOperandWith(0, Loop);
-  Latch.setMetadata(LLVMContext::MD_loop, Loop);
+Value *element(IRBuilder<> &B, Value *Array, uint64_t Bytes, Value *At, const Twine &Name = "") {
+  return B.CreateInBoundsGEP(ArrayType::get(B.getInt8Ty(), Bytes), Array, At, Name);
+}
+
+bool hasPrivate(llvm::Function &F) {
+  return any_of(instructions(F), [](Instruction &I) { return isa<AllocaInst>(I); });
 }
 
 /// Loads what is the same in all threads from First on, and lowers *Count to as many as
 /// really agree. The runtime says so for threads that were never apart; others are
 /// compared. Masked: the same for those that are at this cut, which have not been apart.
 /// Each: of what is only likely to be the same, gives the array instead.
-SmallVector<Value *, 8> loadUniforms(IRBuilder<> &B, Value *Block, Value *First, Value **Count,
-                                     ArrayRef<const Variant::Uniform *> Uniforms, uint32_t Masked,
-                                     bool Each) {
+SmallVector<Value *, 8> loadUniforms(IRBuilder<> &B, const Variant &V, Value *Block, Value *First,
+                                     Value **Count, ArrayRef<const Variant::Uniform *> Uniforms,
+                                     uint32_t Masked, bool Each) {
   SmallVector<Value *, 8> Values;
   SmallVector<std::pair<Value *, uint64_t>, 8> Arrays;
   if (Uniforms.empty())
@@ -75,10 +61,7 @@ SmallVector<Value *, 8> loadUniforms(IRBuilder<> &B, Value *Block, Value *First,
   Type *I32 = B.getInt32Ty(), *I64 = B.getInt64Ty();
   llvm::Function &F = *B.GetInsertBlock()->getParent();
   const DataLayout &DL = F.getParent()->getDataLayout();
-  Value *Frames = loadField(B, Block, offsetof(hetckpt_cpu_block, frames), B.getPtrTy(), "frames");
   Value *Answers = loadField(B, Block, offsetof(hetckpt_cpu_block, value), B.getPtrTy(), "answers");
-  Value *Threads = B.CreateZExt(
-      loadField(B, Block, offsetof(hetckpt_cpu_block, threads), I32, "threads"), I64);
   Value *At = B.CreateZExt(First, I64);
   if (Masked) {
     llvm::Function *Find = F.getParent()->getFunction("__hetckpt_cpu_find");
@@ -88,14 +71,12 @@ SmallVector<Value *, 8> loadUniforms(IRBuilder<> &B, Value *Block, Value *First,
   }
   for (const Variant::Uniform *U : Uniforms) {
     uint64_t Bytes = DL.getTypeAllocSize(U->Ty);
-    Value *Array = U->Answer ? Answers
-                             : B.CreateInBoundsGEP(B.getInt8Ty(), Frames,
-                                                   B.CreateNUWMul(Threads, B.getInt64(U->Offset)));
+    Value *Array = U->Slot < 0 ? Answers : slotArray(B, Block, V.Slots[U->Slot]);
     if (U->Likely && Each) {
       Values.push_back(Array);
       continue;
     }
-    Value *P = B.CreateInBoundsGEP(ArrayType::get(B.getInt8Ty(), Bytes), Array, At);
+    Value *P = element(B, Array, Bytes, At);
     Arrays.push_back({P, Bytes});
     Align A = std::min(DL.getABITypeAlign(U->Ty), Align(16));
     Values.push_back(B.CreateAlignedLoad(U->Ty, P, A, "uniform"));
@@ -138,30 +119,23 @@ ConstantInt *onlyResult(llvm::Function &Body) {
 
 /// If the threads from First on are together, but differ in something that is likely to be
 /// the same, returns what Other, which does not count on that, makes of them.
-void turnAside(IRBuilder<> &B, Value *Block, Value *First, Value *Count,
-               ArrayRef<const Variant::Uniform *> Uniforms, llvm::Function &Other, uint32_t Site) {
-  if (none_of(Uniforms, [](const Variant::Uniform *U) { return U->Likely; }))
+void turnAside(IRBuilder<> &B, const Variant &V, Value *Block, Value *First, Value *Count,
+               const Entered &E, llvm::Function &Other) {
+  if (none_of(E.Uniforms, [](const Variant::Uniform *U) { return U->Likely; }))
     return;
   LLVMContext &C = B.getContext();
   llvm::Function &F = *B.GetInsertBlock()->getParent();
   Module &M = *F.getParent();
-  const DataLayout &DL = M.getDataLayout();
   Type *I32 = B.getInt32Ty(), *I64 = B.getInt64Ty();
-  Value *Frames = loadField(B, Block, offsetof(hetckpt_cpu_block, frames), B.getPtrTy(), "frames");
   Value *States = loadField(B, Block, offsetof(hetckpt_cpu_block, state), B.getPtrTy(), "states");
   Value *Together = loadField(B, Block, offsetof(hetckpt_cpu_block, together), I32, "together");
-  Value *Threads = B.CreateZExt(
-      loadField(B, Block, offsetof(hetckpt_cpu_block, threads), I32, "threads"), I64);
   Value *At = B.CreateZExt(First, I64), *Same = Count;
-  for (const Variant::Uniform *U : Uniforms) {
+  for (const Variant::Uniform *U : E.Uniforms) {
     if (!U->Likely)
       continue;
-    uint64_t Bytes = DL.getTypeAllocSize(U->Ty);
-    Value *Array = B.CreateInBoundsGEP(B.getInt8Ty(), Frames,
-                                       B.CreateNUWMul(Threads, B.getInt64(U->Offset)));
+    const Variant::Slot &S = V.Slots[U->Slot];
     Same = B.CreateCall(M.getFunction("__hetckpt_cpu_alike"),
-                        {B.CreateInBoundsGEP(ArrayType::get(B.getInt8Ty(), Bytes), Array, At), Same,
-                         B.getInt32(Bytes)});
+                        {element(B, slotArray(B, Block, S), S.Bytes, At), Same, B.getInt32(S.Bytes)});
   }
   auto *Aside = BasicBlock::Create(C, "aside", &F);
   auto *On = BasicBlock::Create(C, "on", &F);
@@ -169,32 +143,21 @@ void turnAside(IRBuilder<> &B, Value *Block, Value *First, Value *Count,
                  Aside, On);
   B.SetInsertPoint(Aside);
   B.CreateCall(M.getFunction("__hetckpt_cpu_fill"),
-               {B.CreateInBoundsGEP(I32, States, At), Count, B.getInt32(Site)});
+               {B.CreateInBoundsGEP(I32, States, At), Count, B.getInt32(E.Site)});
   B.CreateRet(B.CreateCall(&Other, {Block, First, Count}));
   B.SetInsertPoint(On);
 }
 
-/// V, of which the optimiser knows no more than that it is from Least to MaxThreads.
-Value *bounded(IRBuilder<> &B, Value *V, uint32_t Least, const Twine &Name) {
-  Type *T = V->getType();
-  auto *Copy = InlineAsm::get(FunctionType::get(T, {T}, false), "", "=r,0", false);
-  CallInst *Call = B.CreateCall(Copy, {V}, Name);
-  Call->addRangeRetAttr(ConstantRange(APInt(32, Least), APInt(32, MaxThreads + 1)));
-  Call->addRetAttr(Attribute::NoUndef);
-  Call->setDoesNotAccessMemory();
-  Call->setDoesNotThrow();
-  return Call;
-}
-
-/// A loop over [first, first + count) around Body, which is i32 (context, uniforms).
+/// A loop over [first, first + count) around E's body.
 /// HasSites: its result goes to state[tid] and all results are compared, unless they
 /// can only be equal; else anything but 0 ends the loop and is returned. Masked: only
-/// threads whose state[] is this cut are run, and the results of the others count too.
-/// Other: such a loop for the same cut, Site, which is taken if threads that are together differ
+/// threads whose state[] is E's cut are run, and the results of the others count too.
+/// Other: such a loop for the same cut, which is taken if threads that are together differ
 /// in what is likely to be the same; without it each thread loads that for itself.
-llvm::Function *makeLoop(llvm::Function &Body, const Twine &Name, bool HasSites,
-                         ArrayRef<const Variant::Uniform *> Uniforms = {}, uint32_t Masked = 0,
-                         llvm::Function *Other = nullptr, uint32_t Site = 0) {
+llvm::Function *makeLoop(const Variant &V, const Entered &E, const Twine &Name, bool HasSites,
+                         bool Masked = false, llvm::Function *Other = nullptr) {
+  llvm::Function &Body = *E.Body;
+  ArrayRef<const Variant::Uniform *> Uniforms = E.Uniforms;
   LLVMContext &C = Body.getContext();
   Module &M = *Body.getParent();
   IRBuilder<> B(C);
@@ -221,13 +184,7 @@ llvm::Function *makeLoop(llvm::Function &Body, const Twine &Name, bool HasSites,
   auto *Exit = BasicBlock::Create(C, "exit", F);
 
   B.SetInsertPoint(Entry);
-  auto Dim = [&](unsigned I, const char *N) {
-    auto *L = cast<LoadInst>(
-        loadField(B, Block, offsetof(hetckpt_cpu_block, ntid) + 4 * I, I32, N));
-    L->setMetadata(LLVMContext::MD_range, MDBuilder(C).createRange(APInt(32, 1), APInt(32, MaxThreads + 1)));
-    return L;
-  };
-  Value *Nx = Dim(0, "nx"), *Ny = Dim(1, "ny");
+  Value *Nx = blockSize(B, Block, 0, "nx"), *Ny = blockSize(B, Block, 1, "ny");
   Value *States = nullptr;
   if (Compares)
     States = loadField(B, Block, offsetof(hetckpt_cpu_block, state), B.getPtrTy(), "states");
@@ -237,7 +194,10 @@ llvm::Function *makeLoop(llvm::Function &Body, const Twine &Name, bool HasSites,
   B.CreateCondBr(B.CreateICmpEQ(F->getArg(2), B.getInt32(0)), Exit, Begun);
   B.SetInsertPoint(Begun);
   if (Other)
-    turnAside(B, Block, F->getArg(1), F->getArg(2), Uniforms, *Other, Site);
+    turnAside(B, V, Block, F->getArg(1), F->getArg(2), E, *Other);
+  SmallVector<Value *, 16> Arrays;
+  for (const Variant::Slot *S : E.Slots)
+    Arrays.push_back(slotArray(B, Block, *S));
   Begun = B.GetInsertBlock();
   B.CreateBr(Group);
 
@@ -254,7 +214,7 @@ llvm::Function *makeLoop(llvm::Function &Body, const Twine &Name, bool HasSites,
     AllG->addIncoming(B.getInt32(~0u), Begun);
   }
   Value *Count = B.CreateSub(RangeEnd, First, "group.count", true, true);
-  SmallVector<Value *, 8> Loaded = loadUniforms(B, Block, First, &Count, Uniforms, Masked, !Other);
+  SmallVector<Value *, 8> Loaded = loadUniforms(B, V, Block, First, &Count, Uniforms, Masked ? E.Site : 0, !Other);
   Value *End = B.CreateAdd(First, Count, "end", true, true);
   Value *Row0 = B.CreateUDiv(First, Nx, "row0");
   Value *X00 = B.CreateURem(First, Nx, "x00");
@@ -263,8 +223,7 @@ llvm::Function *makeLoop(llvm::Function &Body, const Twine &Name, bool HasSites,
   B.CreateBr(Row);
 
   // Scalar evolution sees how small the bounds are: then no index of ours needs a check
-  // for wrapping in front of a vector loop. It sees nothing else of them, for it would
-  // compute them again inside the loop.
+  // for wrapping in front of a vector loop.
   B.SetInsertPoint(Row);
   PHINode *R = B.CreatePHI(I32, 2, "r");
   PHINode *Begin = B.CreatePHI(I32, 2, "begin");
@@ -302,7 +261,9 @@ llvm::Function *makeLoop(llvm::Function &Body, const Twine &Name, bool HasSites,
   Value *X = B.CreateTrunc(X64, I32, "x", true, true);
   Value *Tid64 = B.CreateAdd(Base64, X64, "tid64", true, true);
   Value *Tid = B.CreateTrunc(Tid64, I32, "tid", true, true);
-  SmallVector<Value *, 12> Args = {Block, X, Y, Z, Tid};
+  SmallVector<Value *, 32> Args = {Block, X, Y, Z, Tid};
+  for (unsigned I = 0; I < Arrays.size(); I++)
+    Args.push_back(element(B, Arrays[I], E.Slots[I]->Bytes, Tid64));
   Args.append(Loaded);
   Value *Before = nullptr, *State = nullptr;
   BasicBlock *Called = Thread;
@@ -311,17 +272,15 @@ llvm::Function *makeLoop(llvm::Function &Body, const Twine &Name, bool HasSites,
   if (Masked) {
     Called = BasicBlock::Create(C, "called", F, Next);
     Before = B.CreateLoad(I32, State);
-    B.CreateCondBr(B.CreateICmpEQ(Before, B.getInt32(Masked)), Called, Next);
+    B.CreateCondBr(B.CreateICmpEQ(Before, B.getInt32(E.Site)), Called, Next);
     B.SetInsertPoint(Called);
   }
   if (!Other)
     for (unsigned I = 0; I < Uniforms.size(); I++)
       if (const Variant::Uniform &U = *Uniforms[I]; U.Likely) {
-        const DataLayout &DL = M.getDataLayout();
-        Type *Element = ArrayType::get(B.getInt8Ty(), DL.getTypeAllocSize(U.Ty));
-        Args[ContextArgs + I] =
-            B.CreateAlignedLoad(U.Ty, B.CreateInBoundsGEP(Element, Loaded[I], Tid64),
-                                std::min(DL.getABITypeAlign(U.Ty), Align(16)));
+        const Variant::Slot &S = V.Slots[U.Slot];
+        Args[ContextArgs + Arrays.size() + I] =
+            B.CreateAlignedLoad(U.Ty, element(B, Loaded[I], S.Bytes, Tid64), S.A);
       }
   CallInst *Call = B.CreateCall(&Body, Args);
   if (Compares) {
@@ -391,44 +350,69 @@ llvm::Function *makeLoop(llvm::Function &Body, const Twine &Name, bool HasSites,
     if (DT.dominates(Thread, &BB) && BB.getTerminator()->getNumSuccessors() &&
         &BB != RowEnd && &BB != GroupEnd)
       In.push_back(&BB);
-  markIndependent(*F, *Latch, In);
+  // Rows are short: interleaving would leave most of them to the loop for the rest.
+  Metadata *One = ConstantAsMetadata::get(B.getInt32(1));
+  if (!hasPrivate(*F))
+    markIndependent(*Latch, In,
+                    {MDNode::get(C, {MDString::get(C, "llvm.loop.interleave.count"), One})});
   return F;
 }
 
-/// The step function for one site that it is entered at. Used: the uniforms it needs there.
-llvm::Function *specialise(Variant &V, uint32_t Site, SmallVectorImpl<const Variant::Uniform *> &Used) {
+/// The step function for one site that it is entered at.
+Entered specialise(Variant &V, uint32_t Site) {
   llvm::Function &Step = *V.Thread;
   LLVMContext &C = Step.getContext();
-  SmallVector<Type *, 12> Params(Step.getFunctionType()->params().take_front(ContextArgs));
+  Argument *Slots = Step.getArg(ContextArgs) + 1, *Uniforms = Slots + V.Slots.size();
+  ValueToValueMapTy Map;
+  Map[Step.getArg(ContextArgs)] = ConstantInt::get(Type::getInt32Ty(C), Site);
+  for (unsigned I = 0; I < V.Uniforms.size(); I++)
+    if (!is_contained(V.Uniforms[I].At, Site))
+      Map[Uniforms + I] = PoisonValue::get(Uniforms[I].getType());
+  // Arguments that are mapped are left out.
+  SmallVector<Type *, 32> Params;
+  for (Argument &A : Step.args())
+    if (!Map.count(&A))
+      Params.push_back(A.getType());
+  auto Make = [&] {
+    return llvm::Function::Create(FunctionType::get(Step.getReturnType(), Params, false),
+                                  GlobalValue::InternalLinkage,
+                                  Step.getName() + "." + Twine(Site), Step.getParent());
+  };
+  llvm::Function *All = Make();
+  Argument *Next = All->arg_begin();
+  for (Argument &A : Step.args())
+    if (!Map.count(&A))
+      Map[&A] = Next++;
+  SmallVector<ReturnInst *, 8> Returns;
+  CloneAndPruneFunctionInto(All, &Step, Map, false, Returns);
+  // Which slots are reached from Site is only seen now.
+  Entered E;
+  E.Site = Site;
+  Params.resize(ContextArgs);
+  SmallVector<Argument *, 32> Kept;
+  for (unsigned I = 0; I < V.Slots.size(); I++)
+    if (Argument *A = All->getArg(ContextArgs + I); !A->use_empty()) {
+      E.Slots.push_back(&V.Slots[I]);
+      Kept.push_back(A);
+    }
+  Next = All->getArg(ContextArgs) + V.Slots.size();
   for (const Variant::Uniform &U : V.Uniforms)
     if (is_contained(U.At, Site)) {
-      Used.push_back(&U);
-      Params.push_back(U.Ty);
+      E.Uniforms.push_back(&U);
+      Kept.push_back(Next++);
     }
-  auto *New = llvm::Function::Create(FunctionType::get(Step.getReturnType(), Params, false),
-                                     GlobalValue::InternalLinkage,
-                                     Step.getName() + "." + Twine(Site), Step.getParent());
-  ValueToValueMapTy Map;
+  for (Argument *A : Kept)
+    Params.push_back(A->getType());
+  E.Body = Make();
+  E.Body->splice(E.Body->begin(), All);
   for (unsigned I = 0; I < ContextArgs; I++)
-    Map[Step.getArg(I)] = New->getArg(I);
-  Map[Step.getArg(ContextArgs)] = ConstantInt::get(Type::getInt32Ty(C), Site);
-  unsigned Next = ContextArgs;
-  for (unsigned I = 0; I < V.Uniforms.size(); I++) {
-    Argument *Old = Step.getArg(ContextArgs + 1 + I);
-    if (is_contained(V.Uniforms[I].At, Site))
-      Map[Old] = New->getArg(Next++);
-    else
-      Map[Old] = PoisonValue::get(Old->getType());
-  }
-  SmallVector<ReturnInst *, 8> Returns;
-  CloneAndPruneFunctionInto(New, &Step, Map, false, Returns);
-  New->addFnAttr(Attribute::NoUnwind);
-  return New;
+    All->getArg(I)->replaceAllUsesWith(E.Body->getArg(I));
+  for (unsigned I = 0; I < Kept.size(); I++)
+    Kept[I]->replaceAllUsesWith(E.Body->getArg(ContextArgs + I));
+  All->eraseFromParent();
+  E.Body->addFnAttr(Attribute::NoUnwind);
+  return E;
 }
-
-} // namespace
-
-namespace {
 
 /// u32 (block, site, first, count): one of Loops, by site from First on.
 llvm::Function *makeDispatch(Module &M, const Twine &Name, ArrayRef<llvm::Function *> Loops,
@@ -455,12 +439,60 @@ llvm::Function *makeDispatch(Module &M, const Twine &Name, ArrayRef<llvm::Functi
 
 } // namespace
 
+Value *bounded(IRBuilder<> &B, Value *V, uint32_t Least, const Twine &Name) {
+  Type *T = V->getType();
+  auto *Copy = InlineAsm::get(FunctionType::get(T, {T}, false), "", "=r,0", false);
+  CallInst *Call = B.CreateCall(Copy, {V}, Name);
+  Call->addRangeRetAttr(ConstantRange(APInt(32, Least), APInt(32, MaxThreads + 1)));
+  Call->addRetAttr(Attribute::NoUndef);
+  Call->setDoesNotAccessMemory();
+  Call->setDoesNotThrow();
+  return Call;
+}
+
+Value *blockSize(IRBuilder<> &B, Value *Block, unsigned I, const Twine &Name) {
+  Value *L = loadField(B, Block, offsetof(hetckpt_cpu_block, ntid) + 4 * I, B.getInt32Ty(), Name);
+  cast<LoadInst>(L)->setMetadata(
+      LLVMContext::MD_range,
+      MDBuilder(B.getContext()).createRange(APInt(32, 1), APInt(32, MaxThreads + 1)));
+  return L;
+}
+
+Value *slotArray(IRBuilder<> &B, Value *Block, const Variant::Slot &S) {
+  Value *Frames = loadField(B, Block, offsetof(hetckpt_cpu_block, frames), B.getPtrTy(), "frames");
+  Value *Threads = B.CreateZExt(
+      loadField(B, Block, offsetof(hetckpt_cpu_block, threads), B.getInt32Ty(), "threads"),
+      B.getInt64Ty());
+  return B.CreateInBoundsGEP(B.getInt8Ty(), Frames, B.CreateNUWMul(Threads, B.getInt64(S.Offset)), "slot");
+}
+
+void markIndependent(BranchInst &Latch, ArrayRef<BasicBlock *> Body, ArrayRef<Metadata *> Hints) {
+  LLVMContext &C = Latch.getContext();
+  MDNode *Group = MDNode::getDistinct(C, {});
+  for (BasicBlock *B : Body)
+    for (Instruction &I : *B)
+      // Not calls: what they bring in when they are inlined later may be on the stack. Nor
+      // variables there.
+      if (I.mayReadOrWriteMemory() && !I.isVolatile() && !I.isAtomic() &&
+          (!isa<CallInst>(I) || isa<IntrinsicInst>(I)) &&
+          !isa_and_nonnull<AllocaInst>(getLoadStorePointerOperand(&I)))
+        I.setMetadata(LLVMContext::MD_access_group, Group);
+  SmallVector<Metadata *, 8> Parts = {
+      nullptr, MDNode::get(C, {MDString::get(C, "llvm.loop.parallel_accesses"), Group})};
+  Parts.append(Hints.begin(), Hints.end());
+  MDNode *Loop = MDNode::getDistinct(C, Parts);
+  Loop->replaceOperandWith(0, Loop);
+  Latch.setMetadata(LLVMContext::MD_loop, Loop);
+}
+
 void makeRun(Variant &F) {
   llvm::Function &Thread = *F.Thread;
   Module &M = *Thread.getParent();
   LLVMContext &C = M.getContext();
   if (!F.SiteCount && !F.CutCount) {
-    llvm::Function *Loop = makeLoop(Thread, F.Name + ".loop", false);
+    Entered Whole;
+    Whole.Body = &Thread;
+    llvm::Function *Loop = makeLoop(F, Whole, F.Name + ".loop", false);
     F.Run = makeDispatch(M, F.Name + ".run", Loop, HETCKPT_CPU_START);
     Thread.eraseFromParent();
     return;
@@ -468,18 +500,24 @@ void makeRun(Variant &F) {
   const uint32_t FirstCut = HETCKPT_CPU_FIRST_SITE + F.SiteCount;
   SmallVector<llvm::Function *, 16> Loops, Masked;
   for (uint32_t N = HETCKPT_CPU_START; N < FirstCut + F.CutCount; N++) {
-    SmallVector<const Variant::Uniform *, 8> Used;
-    llvm::Function *Step = specialise(F, N, Used);
-    llvm::Function *Other = nullptr;
-    if (N >= FirstCut) {
-      Other = makeLoop(*Step, F.Name + ".masked." + Twine(N), true, Used, N);
-      Other->addFnAttr(Attribute::NoInline);
-      Masked.push_back(Other);
-    }
-    Loops.push_back(makeLoop(*Step, F.Name + ".loop." + Twine(N), true, Used, 0, Other, N));
+    Entered E = specialise(F, N);
+    llvm::Function *Other = nullptr, *Loop;
     // One copy each: they are big, and called once a block.
-    Loops.back()->addFnAttr(Attribute::NoInline);
-    Step->eraseFromParent();
+    if (N >= FirstCut) {
+      Other = makeLoop(F, E, F.Name + ".masked." + Twine(N), true, true);
+      Other->addFnAttr(Attribute::NoInline);
+    }
+    Loop = makeLoop(F, E, F.Name + ".loop." + Twine(N), true, false, Other);
+    Loop->addFnAttr(Attribute::NoInline);
+    if (N >= FirstCut && !F.CutLoops[N - FirstCut].empty()) {
+      Tiles T = makeTiles(F, E, *Loop, *Other);
+      Loop = T.All;
+      Other = T.Some;
+    }
+    Loops.push_back(Loop);
+    if (Other)
+      Masked.push_back(Other);
+    E.Body->eraseFromParent();
   }
   llvm::Function *All = makeDispatch(M, F.Name + ".run", Loops, HETCKPT_CPU_START);
   F.Run = All;

@@ -102,6 +102,22 @@ uint32_t __hetckpt_cpu_find(const uint32_t *word, uint32_t n, uint32_t value)
 	return i;
 }
 
+/* How many of the n words, from the first on, are value. Not inlined, for whether a loop has
+   become vector code is seen from its function (Compile.cpp). */
+__attribute__((noinline)) uint32_t __hetckpt_cpu_count(const uint32_t *word, uint32_t n, uint32_t value);
+uint32_t __hetckpt_cpu_count(const uint32_t *word, uint32_t n, uint32_t value)
+{
+	uint32_t i = 0, differ = 0;
+
+	for (uint32_t k = 0; k < n; k++)
+		differ |= word[k] ^ value;
+	if (!differ)
+		return n;
+	while (word[i] == value)
+		i++;
+	return i;
+}
+
 typedef uint32_t loops_fn(struct hetckpt_cpu_block *b, uint32_t site, uint32_t first, uint32_t count);
 
 /* The lowest number of a cut among the states. ~0: there is none. */
@@ -119,6 +135,28 @@ static uint32_t lowest_cut(const uint32_t *state, uint32_t n, uint32_t first_cut
 
 /* What a pass reads that others write, the pause flag, is not known from the pass before. */
 #define LOOK_ANEW() __asm__ volatile("" ::: "memory")
+
+/* Has those of n threads from first on that are at the cut site of a loop's header go on, by
+   masked, until they have left the loop. Returns where they all are, or HETCKPT_CPU_MIXED. */
+typedef uint32_t rest_fn(struct hetckpt_cpu_block *b, uint32_t first, uint32_t count);
+__attribute__((noinline)) uint32_t __hetckpt_cpu_settle(struct hetckpt_cpu_block *b, uint32_t first,
+							uint32_t n, rest_fn *masked, uint32_t site);
+uint32_t __hetckpt_cpu_settle(struct hetckpt_cpu_block *b, uint32_t first, uint32_t n, rest_fn *masked,
+			      uint32_t site)
+{
+	const uint32_t *state = b->state + first;
+	uint32_t any = 0, all = ~0u;
+
+	while (__hetckpt_cpu_find(state, n, site) < n) {
+		LOOK_ANEW();
+		masked(b, first, n);
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		any |= state[i];
+		all &= state[i];
+	}
+	return any == all ? any : HETCKPT_CPU_MIXED;
+}
 
 /*
  * hetckpt_cpu_function.run of a function with cuts: goes on from those, until every thread is

@@ -35,6 +35,7 @@ static const struct harness_kernel kernels[] = {
 	{.name = "leaving_loops", .params = "pi"},
 	{.name = "paced_loops", .params = "ppi"},
 	{.name = "strips", .params = "ppi"},
+	{.name = "carrying_loop", .params = "ppi"},
 };
 
 static const char variables[] =

@@ -449,3 +449,26 @@ KERNEL leaving_loops(u32 *out, int rounds) {
     out[i] = v;
   }
 }
+
+// A loop that carries values of several widths along, and that threads leave at different times,
+// by either of two ways; in rows of threads that need not fill tiles.
+KERNEL carrying_loop(const u32 *in, u64 *out, int n) {
+  u32 threads = ntid_x() * ntid_y(), t = tid_y() * ntid_x() + tid_x();
+  u32 i = ctaid_x() * threads + t, at = i, least = ~0u, found = 0, limit = n - i % 5 * 90;
+  u64 sum = 0;
+  double mean = 0;
+  for (; at < limit; at += 48) {
+    u32 v = in[at];
+    sum += (u64)v * v;
+    least = v < least ? v : least;
+    mean = mean * 0.5 + v;
+    if (v % 97 == 5) {
+      found = at + 1;
+      break;
+    }
+  }
+  out[4 * i] = sum;
+  out[4 * i + 1] = (u64)least << 32 | found;
+  out[4 * i + 2] = __builtin_bit_cast(u64, mean);
+  out[4 * i + 3] = at;
+}

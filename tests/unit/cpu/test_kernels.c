@@ -660,6 +660,50 @@ static void test_leaving_loops(void **state)
 	}
 }
 
+static void test_carrying_loop(void **state)
+{
+	/* One thread a row, less than a tile, a tile, some tiles and a rest. */
+	static const uint32_t blocks[][3] = {{1, 40, 1}, {7, 5, 1}, {16, 3, 1}, {37, 3, 1}, {256, 1, 1}, {64, 4, 1}};
+	enum { N = 4000 };
+	const uint32_t grid[3] = {2, 1, 1};
+	uint64_t seed = 31;
+
+	(void)state;
+	for (size_t k = 0; k < sizeof blocks / sizeof *blocks; k++) {
+		uint32_t total = 2 * blocks[k][0] * blocks[k][1];
+		struct { uint32_t *in; uint64_t *out; int n; } p = {harness_alloc(&h, 4 * N), harness_alloc(&h, 32 * total), N};
+
+		for (int i = 0; i < N; i++)
+			p.in[i] = harness_random(&seed);
+		harness_launch(&h, harness_kernel(&h, "carrying_loop", HETCKPT_VARIANT_ORIGINAL), grid, blocks[k], 0, &p,
+		               sizeof p);
+		if (harness_wait(&h))
+			fail_msg("%s", h.error.text);
+		for (uint32_t i = 0; i < total; i++) {
+			uint32_t at = i, least = ~0u, found = 0;
+			uint64_t sum = 0, bits;
+			double mean = 0;
+
+			for (; at < N - i % 5 * 90; at += 48) {
+				uint32_t v = p.in[at];
+
+				sum += (uint64_t)v * v;
+				least = v < least ? v : least;
+				mean = mean * 0.5 + v;
+				if (v % 97 == 5) {
+					found = at + 1;
+					break;
+				}
+			}
+			memcpy(&bits, &mean, 8);
+			assert_int_equal(p.out[4 * i], sum);
+			assert_int_equal(p.out[4 * i + 1], (uint64_t)least << 32 | found);
+			assert_int_equal(p.out[4 * i + 2], bits);
+			assert_int_equal(p.out[4 * i + 3], at);
+		}
+	}
+}
+
 static void test_grid_barrier(void **state)
 {
 	struct hetckpt_kernel *k = harness_kernel(&h, "grid_barrier", HETCKPT_VARIANT_ORIGINAL);
@@ -718,6 +762,7 @@ int main(void)
 		cmocka_unit_test(test_out_of_step),   cmocka_unit_test(test_uneven_loops),
 		cmocka_unit_test(test_loops_and_barriers), cmocka_unit_test(test_leaving_loops),
 		cmocka_unit_test(test_paced_loops),   cmocka_unit_test(test_strips),
+		cmocka_unit_test(test_carrying_loop),
 		cmocka_unit_test(test_pipeline),      cmocka_unit_test(test_reduce),
 		cmocka_unit_test(test_warp_kinds),    cmocka_unit_test(test_grid_barrier),
 		cmocka_unit_test(test_lock),          cmocka_unit_test(test_classify),

@@ -114,6 +114,48 @@ static void test_errors(void **state)
 	free(text);
 }
 
+/* A thread's sum is an element of a vector that a loop carries along, not of a frame. */
+static void test_loops(void **state)
+{
+	static const char text[] =
+		"target datalayout = \"e-p6:32:32-i64:64-i128:128-i256:256-v16:16-v32:32-n16:32:64\"\n"
+		"target triple = \"nvptx64-nvidia-cuda\"\n"
+		"declare i32 @__hetckpt_tid_x()\n"
+		"define ptx_kernel void @sum(ptr %p, i64 %n, ptr %out) {\n"
+		"entry:\n"
+		"  %t = call i32 @__hetckpt_tid_x()\n"
+		"  %x = zext i32 %t to i64\n"
+		"  br label %loop\n"
+		"loop:\n"
+		"  %i = phi i64 [ %x, %entry ], [ %next, %loop ]\n"
+		"  %s = phi i32 [ 0, %entry ], [ %more, %loop ]\n"
+		"  %q = getelementptr i32, ptr %p, i64 %i\n"
+		"  %v = load i32, ptr %q\n"
+		"  %more = add i32 %s, %v\n"
+		"  %next = add i64 %i, 256\n"
+		"  %c = icmp ult i64 %next, %n\n"
+		"  br i1 %c, label %loop, label %end\n"
+		"end:\n"
+		"  %o = getelementptr i32, ptr %out, i64 %x\n"
+		"  store i32 %more, ptr %o\n"
+		"  ret void\n"
+		"}\n";
+	char error[HETCKPT_TRANSLATE_ERROR];
+	char *tiles, *end;
+	void *out;
+	size_t n;
+
+	(void)state;
+	if (translate(text, strlen(text), "cpu:x86-64-v3", HETCKPT_TRANSLATE_LLVM, &out, &n, error))
+		fail_msg("%s", error);
+	tiles = memmem(out, n, "define internal fastcc i32 @sum.tiles.", 38);
+	assert_non_null(tiles);
+	end = memmem(tiles, n - (size_t)(tiles - (char *)out), "\n}\n", 3);
+	assert_non_null(end);
+	assert_non_null(memmem(tiles, (size_t)(end - tiles), " = phi <", 8));
+	free(out);
+}
+
 /* Entries of the cache; the last one's path in path, if that is not NULL. */
 static unsigned entries(char *path, size_t size)
 {
@@ -264,7 +306,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_targets),
-		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_errors), cmocka_unit_test(test_loops),
 		cmocka_unit_test(test_cache),
 		cmocka_unit_test(test_ahead),
 	};
