@@ -29,8 +29,8 @@ llvm::StringRef findImage(llvm::StringRef Bytes);
 llvm::Expected<Input> openInput(llvm::StringRef Bytes, llvm::StringRef Map,
                                 llvm::LLVMContext &Context);
 
-/// Link.cpp: an object file to a shared object, with LLVM's linker.
-llvm::Error linkShared(llvm::StringRef Object, llvm::SmallVectorImpl<char> &Library);
+/// Link.cpp: object files to a shared object, with LLVM's linker.
+llvm::Error linkShared(llvm::ArrayRef<cpu::Bytes> Objects, llvm::SmallVectorImpl<char> &Library);
 
 /// Cache.cpp. Keys are any bytes. Nothing here fails: a cache that cannot be used is
 /// empty.

@@ -9,6 +9,8 @@
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Program.h"
 #include "llvm/Support/raw_ostream.h"
+#include <memory>
+#include <vector>
 
 using namespace llvm;
 
@@ -48,31 +50,39 @@ std::string firstLine(StringRef Path) {
 
 } // namespace
 
-Error linkShared(StringRef Object, SmallVectorImpl<char> &Library) {
+Error linkShared(ArrayRef<cpu::Bytes> Objects, SmallVectorImpl<char> &Library) {
   auto Linker = findLinker();
   if (!Linker)
     return Linker.takeError();
-  Temporary In("o"), Out("so"), Log("txt");
-  for (Temporary *T : {&In, &Out, &Log})
+  Temporary Out("so"), Log("txt");
+  std::vector<std::unique_ptr<Temporary>> In;
+  for (size_t I = 0; I < Objects.size(); I++)
+    In.push_back(std::make_unique<Temporary>("o"));
+  SmallVector<Temporary *, 16> All = {&Out, &Log};
+  for (auto &T : In)
+    All.push_back(T.get());
+  for (Temporary *T : All)
     if (T->Problem)
       return cpu::fail(EIO, "temporary file: " + T->Problem.message());
-  {
-    raw_fd_ostream OS(In.Fd, true);
-    OS << Object;
+  for (size_t I = 0; I < Objects.size(); I++) {
+    raw_fd_ostream OS(In[I]->Fd, true);
+    OS.write(Objects[I].data(), Objects[I].size());
     OS.close();
     if (OS.has_error()) {
       std::string Why = OS.error().message();
       OS.clear_error();
-      return cpu::fail(EIO, In.Path + ": " + Why);
+      return cpu::fail(EIO, In[I]->Path + ": " + Why);
     }
   }
   raw_fd_ostream(Out.Fd, true).close();
   raw_fd_ostream(Log.Fd, true).close();
   // libc and libm are in every process that loads the result. Names of functions stay, so
   // that profilers can tell which is running.
-  StringRef Args[] = {*Linker,      "-shared",   "--no-undefined-version", "-z",     "now",
-                      "--build-id", "-O1",       "--hash-style=gnu",       "-S",     "-o",
-                      Out.Path,     In.Path};
+  SmallVector<StringRef, 32> Args = {*Linker,      "-shared", "--no-undefined-version", "-z", "now",
+                                     "--build-id", "-O1",     "--hash-style=gnu",       "-S", "-o",
+                                     Out.Path};
+  for (auto &T : In)
+    Args.push_back(T->Path);
   std::optional<StringRef> Redirects[] = {StringRef(""), Log.Path.str(), Log.Path.str()};
   std::string Message;
   int R = sys::ExecuteAndWait(*Linker, Args, std::nullopt, Redirects, 0, 0, &Message);

@@ -67,22 +67,19 @@ Error translate(const hetckpt_translate_request &R, SmallVectorImpl<char> &Resul
   cpu::Options O;
   O.Target = *Cpu;
   O.Time = R.flags & HETCKPT_TRANSLATE_TIME;
-  SmallVector<char, 0> Object;
+  LLVMContext Context;
+  auto In = openInput(Bytes, Map, Context);
+  if (!In)
+    return In.takeError();
+  std::vector<cpu::Bytes> Objects;
   std::string Llvm;
-  // Once more where a choice turned out to be wrong; each time there are fewer to make.
-  while (Object.empty()) {
-    LLVMContext Context;
-    auto In = openInput(Bytes, Map, Context);
-    if (!In)
-      return In.takeError();
-    if (Error E = cpu::compile(std::move(In->Code), In->Layout, O, Object, Text ? &Llvm : nullptr))
-      return E;
-  }
+  if (Error E = cpu::compile(std::move(In->Code), In->Layout, O, Objects, Text ? &Llvm : nullptr))
+    return E;
   if (Text) {
     Result.assign(Llvm.begin(), Llvm.end());
     return Error::success();
   }
-  if (Error E = linkShared(StringRef(Object.data(), Object.size()), Result))
+  if (Error E = linkShared(Objects, Result))
     return E;
   if (!Key.empty())
     cacheWrite(Key, StringRef(Result.data(), Result.size()));

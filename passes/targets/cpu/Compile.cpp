@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // All steps in their order, LLVM's optimiser, and code generation.
+//
+// The module is lowered as a whole. Then each variant of a kernel is split, optimised and made
+// code for by itself, in a context of its own, so that several processors share the work, and so
+// that a loop that was cut in vain costs no more than its own variant again. A last object
+// holds the table of all.
 #include "Cpu.h"
 #include "Support.h"
 
@@ -8,6 +13,7 @@
 
 #include "llvm/Analysis/TargetTransformInfo.h"
 #include "llvm/Bitcode/BitcodeReader.h"
+#include "llvm/Bitcode/BitcodeWriter.h"
 #include "llvm/Demangle/Demangle.h"
 #include "llvm/IR/DiagnosticHandler.h"
 #include "llvm/IR/DiagnosticInfo.h"
@@ -27,8 +33,11 @@
 #include "llvm/Transforms/Scalar/SROA.h"
 #include "llvm/Transforms/Scalar/SimplifyCFG.h"
 #include "llvm/Transforms/Utils/ModuleUtils.h"
+#include <atomic>
 #include <chrono>
 #include <mutex>
+#include <thread>
+#include <vector>
 
 using namespace llvm;
 
@@ -193,8 +202,9 @@ Error linkSupport(Module &M, std::unique_ptr<Module> Support) {
     if (llvm::Function *F = M.getFunction(N); F && !F->isDeclaration())
       F->setLinkage(GlobalValue::InternalLinkage);
   for (StringRef Name : Calls) {
+    // Each variant's object brings its own.
     llvm::Function *F = M.getFunction(Name);
-    F->setLinkage(GlobalValue::ExternalLinkage);
+    F->setLinkage(GlobalValue::WeakODRLinkage);
     F->setVisibility(GlobalValue::HiddenVisibility);
     Keep.push_back(F);
   }
@@ -212,44 +222,181 @@ Error check(const Module &M, const char *When) {
   return fail(EINVAL, Twine("invalid code ") + When + ": " + Text);
 }
 
-/// Adds the loops to Leave that were cut and did not become vector code. True if there are any.
-/// Where a second try is in vain too, all loops of the function are left.
-bool leaveScalar(Module &M, ArrayRef<Variant> Functions, StringSet<> &Leave) {
+/// Adds the loops of F to Leave that were cut and did not become vector code. True if there are
+/// any. Where a second try is in vain too, all loops of the function are left.
+bool leaveScalar(Module &M, const Variant &F, StringSet<> &Leave) {
   bool Any = false, Again = !Leave.empty();
-  for (const Variant &F : Functions)
-    for (unsigned N = 0; N < F.CutLoops.size(); N++) {
-      if (F.CutLoops[N].empty())
-        continue;
-      uint32_t Site = HETCKPT_CPU_FIRST_SITE + F.SiteCount + N;
-      llvm::Function *Loop = M.getFunction((F.Name + ".tiles." + Twine(Site)).str());
-      bool Vector = false;
-      if (Loop)
-        for (Instruction &I : instructions(*Loop))
-          Vector |= I.getType()->isVectorTy();
-      if (!Vector) {
-        Any = true;
-        Leave.insert(Again ? StringRef(F.Name) : StringRef(F.CutLoops[N]));
-      }
+  for (unsigned N = 0; N < F.CutLoops.size(); N++) {
+    if (F.CutLoops[N].empty())
+      continue;
+    uint32_t Site = HETCKPT_CPU_FIRST_SITE + F.SiteCount + N;
+    llvm::Function *Loop = M.getFunction((F.Name + ".tiles." + Twine(Site)).str());
+    bool Vector = false;
+    if (Loop)
+      for (Instruction &I : instructions(*Loop))
+        Vector |= I.getType()->isVectorTy();
+    if (!Vector) {
+      Any = true;
+      Leave.insert(Again ? StringRef(F.Name) : StringRef(F.CutLoops[N]));
     }
+  }
   return Any;
 }
 
 class Stopwatch {
 public:
-  explicit Stopwatch(bool On) : On(On), Last(std::chrono::steady_clock::now()) {}
-  void lap(const char *What) {
-    if (!On)
+  explicit Stopwatch(std::string *Lines) : Lines(Lines), Last(std::chrono::steady_clock::now()) {}
+  void lap(const Twine &What) {
+    if (!Lines)
       return;
     auto Now = std::chrono::steady_clock::now();
-    errs() << format("%8.1f ms  %s\n",
-                     std::chrono::duration<double, std::milli>(Now - Last).count(), What);
+    raw_string_ostream(*Lines) << format("%8.1f ms  ",
+                                         std::chrono::duration<double, std::milli>(Now - Last).count())
+                               << What << "\n";
     Last = Now;
   }
 
 private:
-  bool On;
+  std::string *Lines;
   std::chrono::steady_clock::time_point Last;
 };
+
+/// A variant on its way, and what became of it.
+struct Part {
+  Variant Facts; ///< without pointers into a module
+  bool HasSites = false;
+  size_t Size = 0; ///< instructions
+  Bytes Object;
+  std::string Llvm, Times, Problem;
+  std::error_code Code; ///< of the problem
+};
+
+Error emit(Module &M, TargetMachine &TM, Bytes &Object, std::string *Text) {
+  if (Text) {
+    raw_string_ostream OS(*Text);
+    M.print(OS, nullptr);
+  }
+  legacy::PassManager CodeGen;
+  raw_svector_ostream OS(Object);
+  if (TM.addPassesToEmitFile(CodeGen, OS, nullptr, CodeGenFileType::ObjectFile))
+    return fail(ENOTSUP, "this LLVM cannot write x86-64 objects");
+  CodeGen.run(M);
+  return Error::success();
+}
+
+/// Everything after lowering for one variant of those in Lowered. Object stays empty if a loop was
+/// cut in vain, which is then in Leave.
+Error compileVariant(StringRef Lowered, const Cpu &C, bool Text, Stopwatch &Watch,
+                     StringSet<> &Leave, Part &P) {
+  LLVMContext Ctx;
+  Ctx.setDiagnosticHandler(std::make_unique<NoWarnings>());
+  auto TM = makeMachine(C);
+  if (!TM)
+    return TM.takeError();
+  auto Parsed = parseBitcodeFile(MemoryBufferRef(Lowered, "lowered"), Ctx);
+  if (!Parsed)
+    return Parsed.takeError();
+  Module &M = **Parsed;
+  Variant F = P.Facts;
+  F.Thread = M.getFunction(F.Name + ThreadSuffix);
+  for (llvm::Function &Other : make_early_inc_range(M))
+    if (&Other != F.Thread && Other.getName().ends_with(ThreadSuffix) && Other.use_empty())
+      Other.eraseFromParent();
+  auto Support = loadSupport(Ctx, M.getDataLayout());
+  if (!Support)
+    return Support.takeError();
+  if (Error E = linkSupport(M, std::move(*Support)))
+    return E;
+  setMachine(M, C);
+
+  Passes Optimiser(TM->get());
+  Optimiser.clean(*F.Thread);
+  F.CutLoops = cutLoops(*F.Thread, Leave);
+  auto Sites = findSites(*F.Thread);
+  if (!Sites)
+    return Sites.takeError();
+  if (!Sites->empty()) {
+    if (Error E = splitAtSites(F, *Sites))
+      return E;
+    Optimiser.clean(*F.Thread);
+  }
+  makeRun(F);
+  for (GlobalValue *G : {cast<GlobalValue>(F.Run), cast_or_null<GlobalValue>(F.Sites)})
+    if (G) {
+      G->setLinkage(GlobalValue::ExternalLinkage);
+      G->setVisibility(GlobalValue::HiddenVisibility);
+    }
+  setMachine(M, C);
+  if (Error E = check(M, "after threads were split"))
+    return E;
+  Watch.lap("splitting " + F.Name);
+
+  Optimiser.Functions.clear();
+  Optimiser.Builder.buildPerModuleDefaultPipeline(OptimizationLevel::O3).run(M, Optimiser.Modules);
+  Watch.lap("optimising " + F.Name);
+  if (leaveScalar(M, F, Leave))
+    return Error::success();
+  if (Error E = emit(M, **TM, P.Object, Text ? &P.Llvm : nullptr))
+    return E;
+  Watch.lap("code generation " + F.Name);
+  P.HasSites = F.Sites;
+  P.Facts = std::move(F);
+  P.Facts.Thread = P.Facts.Run = nullptr;
+  P.Facts.Sites = nullptr;
+  return Error::success();
+}
+
+void finish(StringRef Lowered, const Cpu &C, bool Text, bool Time, Part &P) {
+  Stopwatch Watch(Time ? &P.Times : nullptr);
+  StringSet<> Leave;
+  // Once more where a choice turned out to be wrong; each time there are fewer to make.
+  while (P.Object.empty() && P.Problem.empty())
+    if (Error E = compileVariant(Lowered, C, Text, Watch, Leave, P))
+      handleAllErrors(std::move(E), [&](const ErrorInfoBase &I) {
+        P.Problem = I.message();
+        P.Code = I.convertToErrorCode();
+      });
+}
+
+/// Calls Do(0) to Do(Count - 1) on all processors.
+void onAll(size_t Count, function_ref<void(size_t)> Do) {
+  std::atomic<size_t> Next{0};
+  auto Work = [&] {
+    for (size_t I; (I = Next++) < Count;)
+      Do(I);
+  };
+  std::vector<std::thread> Helpers;
+  for (size_t I = 1; I < std::min<size_t>(Count, std::thread::hardware_concurrency()); I++)
+    Helpers.emplace_back(Work);
+  Work();
+  for (std::thread &T : Helpers)
+    T.join();
+}
+
+/// The record that names what is in the other objects.
+Error compileTable(MutableArrayRef<Part> Parts, TargetMachine &TM, Bytes &Object, std::string *Text) {
+  LLVMContext Ctx;
+  Module M("table", Ctx);
+  M.setTargetTriple(TM.getTargetTriple());
+  M.setDataLayout(TM.createDataLayout());
+  auto *Type = FunctionType::get(llvm::Type::getVoidTy(Ctx), false);
+  SmallVector<Variant, 16> Functions;
+  for (Part &P : Parts) {
+    Variant F = P.Facts;
+    F.Run = llvm::Function::Create(Type, GlobalValue::ExternalLinkage, F.Name + ".run", M);
+    F.Run->setVisibility(GlobalValue::HiddenVisibility);
+    if (P.HasSites) {
+      F.Sites = new GlobalVariable(M, llvm::Type::getInt32Ty(Ctx), true, GlobalValue::ExternalLinkage,
+                                   nullptr, F.Name + ".sites");
+      F.Sites->setVisibility(GlobalValue::HiddenVisibility);
+    }
+    Functions.push_back(std::move(F));
+  }
+  emitTable(M, Functions);
+  if (Error E = check(M, "of the table"))
+    return E;
+  return emit(M, TM, Object, Text);
+}
 
 } // namespace
 
@@ -274,27 +421,18 @@ static void nameInlineAssembly(Module &M) {
             "inline assembly of " + demangle(F.getName()), M));
 }
 
-Error compile(std::unique_ptr<Module> In, const ModuleLayout &Layout, Options &Opts,
-              SmallVectorImpl<char> &Object, std::string *EmitLlvm) {
-  Stopwatch Watch(Opts.Time);
-  LLVMContext &Ctx = In->getContext();
-  Ctx.setDiagnosticHandler(std::make_unique<NoWarnings>());
-  Expected<Cpu> C = chooseCpu(Opts.Target);
-  if (!C)
-    return C.takeError();
-  auto TM = makeMachine(*C);
-  if (!TM)
-    return TM.takeError();
+/// The module in the machine's terms: a thread function for each kernel.
+static Error lower(std::unique_ptr<Module> In, const ModuleLayout &Layout, TargetMachine &TM,
+                   std::vector<Part> &Parts, Bytes &Lowered) {
   if (Error E = check(*In, "in the image"))
     return E;
   nameInlineAssembly(*In);
   SmallVector<llvm::Function *, 16> Kernels;
-  auto Flat = flatten(*In, Layout, **TM, Kernels);
+  auto Flat = flatten(*In, Layout, TM, Kernels);
   if (!Flat)
     return Flat.takeError();
-  In.reset();
   Module &M = **Flat;
-  auto Support = loadSupport(Ctx, M.getDataLayout());
+  auto Support = loadSupport(M.getContext(), M.getDataLayout());
   if (!Support)
     return Support.takeError();
   lowerArithmetic(M);
@@ -306,49 +444,64 @@ Error compile(std::unique_ptr<Module> In, const ModuleLayout &Layout, Options &O
   SmallVector<Variant, 16> Functions;
   if (Error E = makeThreads(M, Kernels, Layout, Functions))
     return E;
-  if (Error E = linkSupport(M, std::move(*Support)))
-    return E;
-  setMachine(M, *C);
   if (Error E = check(M, "before threads are split"))
+    return E;
+  for (Variant &F : Functions) {
+    Part P;
+    P.Size = F.Thread->getInstructionCount();
+    P.Facts = std::move(F);
+    P.Facts.Thread = nullptr;
+    Parts.push_back(std::move(P));
+  }
+  raw_svector_ostream OS(Lowered);
+  WriteBitcodeToFile(M, OS);
+  return Error::success();
+}
+
+Error compile(std::unique_ptr<Module> In, const ModuleLayout &Layout, const Options &Opts,
+              std::vector<Bytes> &Objects, std::string *EmitLlvm) {
+  std::string Times;
+  Stopwatch Watch(Opts.Time ? &Times : nullptr);
+  Expected<Cpu> C = chooseCpu(Opts.Target);
+  if (!C)
+    return C.takeError();
+  auto TM = makeMachine(*C);
+  if (!TM)
+    return TM.takeError();
+  std::vector<Part> Parts;
+  Bytes Lowered;
+  if (Error E = lower(std::move(In), Layout, **TM, Parts, Lowered))
     return E;
   Watch.lap("lowering");
 
-  Passes P(TM->get());
-  for (Variant &F : Functions) {
-    P.clean(*F.Thread);
-    F.CutLoops = cutLoops(*F.Thread, Opts.LeaveLoops);
-    auto Sites = findSites(*F.Thread);
-    if (!Sites)
-      return Sites.takeError();
-    if (!Sites->empty()) {
-      if (Error E = splitAtSites(F, *Sites))
-        return E;
-      P.clean(*F.Thread);
-    }
-    makeRun(F);
-  }
-  emitTable(M, Functions);
-  setMachine(M, *C);
-  if (Error E = check(M, "after threads were split"))
+  // The largest first, so that none is left for the end.
+  SmallVector<Part *, 16> Order;
+  for (Part &P : Parts)
+    Order.push_back(&P);
+  llvm::sort(Order, [](Part *A, Part *B) { return A->Size > B->Size; });
+  onAll(Order.size(), [&](size_t I) {
+    finish(StringRef(Lowered.data(), Lowered.size()), *C, EmitLlvm, Opts.Time, *Order[I]);
+  });
+  Watch.lap("variants, all together");
+  for (Part &P : Parts)
+    if (!P.Problem.empty())
+      return createStringError(P.Code, P.Problem);
+  Bytes Table;
+  std::string Text;
+  if (Error E = compileTable(Parts, **TM, Table, EmitLlvm ? &Text : nullptr))
     return E;
-  Watch.lap("splitting");
-
-  P.Functions.clear();
-  P.Builder.buildPerModuleDefaultPipeline(OptimizationLevel::O3).run(M, P.Modules);
-  Watch.lap("optimising");
-  if (leaveScalar(M, Functions, Opts.LeaveLoops))
-    return Error::success();
-  if (EmitLlvm) {
-    raw_string_ostream OS(*EmitLlvm);
-    M.print(OS, nullptr);
+  for (Part &P : Parts) {
+    Objects.push_back(std::move(P.Object));
+    if (EmitLlvm)
+      *EmitLlvm += P.Llvm;
+    if (Opts.Time)
+      errs() << P.Times;
   }
-
-  legacy::PassManager CodeGen;
-  raw_svector_ostream OS(Object);
-  if ((*TM)->addPassesToEmitFile(CodeGen, OS, nullptr, CodeGenFileType::ObjectFile))
-    return fail(ENOTSUP, "this LLVM cannot write x86-64 objects");
-  CodeGen.run(M);
-  Watch.lap("code generation");
+  Objects.push_back(std::move(Table));
+  if (EmitLlvm)
+    *EmitLlvm += Text;
+  if (Opts.Time)
+    errs() << Times;
   return Error::success();
 }
 

@@ -31,6 +31,7 @@
 #include "llvm/Target/TargetMachine.h"
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace hetckpt::cpu {
 
@@ -109,6 +110,8 @@ llvm::Error lowerVocabulary(llvm::Module &M,
 bool isEnd(llvm::StringRef Callee);
 
 // Thread.cpp
+/// A thread function is called as its variant, with this behind.
+inline constexpr char ThreadSuffix[] = ".thread";
 /// Makes the thread function of each kernel: parameters loaded from the block's buffer,
 /// everything that waits or ends the thread inlined. The kernels themselves go.
 llvm::Error makeThreads(llvm::Module &M, llvm::ArrayRef<llvm::Function *> Kernels,
@@ -250,15 +253,13 @@ llvm::Value *loadField(llvm::IRBuilderBase &B, llvm::Value *Block, size_t Offset
 struct Options {
   std::string Target = "native"; ///< x86-64-v2, v3, v4, or native
   bool Time = false;
-  llvm::StringSet<> LeaveLoops;  ///< not to be cut
 };
+using Bytes = llvm::SmallVector<char, 0>;
 /// Names the machine that code is made for, features included: part of cache keys.
 std::string targetIdentity(llvm::StringRef Target);
-/// All steps: In in the neutral vocabulary to an object file. EmitLlvm, if not null,
-/// gets the module's text before code generation. If loops were cut in vain, they are
-/// added to Opts.LeaveLoops and Object stays empty: to be called again.
+/// All steps: In in the neutral vocabulary to object files that belong together. Uses all
+/// processors. EmitLlvm, if not null, gets the text of their modules before code generation.
 llvm::Error compile(std::unique_ptr<llvm::Module> In, const ModuleLayout &Layout,
-                    Options &Opts, llvm::SmallVectorImpl<char> &Object,
-                    std::string *EmitLlvm);
+                    const Options &Opts, std::vector<Bytes> &Objects, std::string *EmitLlvm);
 
 } // namespace hetckpt::cpu

@@ -172,7 +172,7 @@ SmallVector<std::string, 4> cutLoops(llvm::Function &F, const StringSet<> &Leave
   ScalarEvolution SE(F, TLI, AC, DT, LI);
   SmallVector<std::string, 4> Names;
   StringRef Kernel = F.getName();
-  Kernel.consume_back(".thread");
+  Kernel.consume_back(ThreadSuffix);
   if (Leave.contains(Kernel))
     return Names;
   SmallVector<std::pair<Loop *, std::string>, 8> Worth;

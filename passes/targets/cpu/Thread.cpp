@@ -66,7 +66,7 @@ public:
         llvm::Function *C = Call->getCalledFunction();
         if (Recursive.contains(C)) {
           if (Waiting.contains(C))
-            return fail(ENOTSUP, "kernel " + F.getName().drop_back(strlen(".thread")) + " calls " + C->getName() +
+            return fail(ENOTSUP, "kernel " + F.getName().drop_back(strlen(ThreadSuffix)) + " calls " + C->getName() +
                                      ", which is recursive and waits for other threads");
           continue;
         }
@@ -312,7 +312,7 @@ Error makeThreads(Module &M, ArrayRef<llvm::Function *> Kernels, const ModuleLay
     F.StaticShared = KL ? KL->StaticShared : 0;
     F.Thread = llvm::Function::Create(
         FunctionType::get(I32, {PointerType::get(C, 0), I32, I32, I32, I32}, false),
-        GlobalValue::InternalLinkage, F.Name + ".thread", M);
+        GlobalValue::InternalLinkage, F.Name + ThreadSuffix, M);
     F.Thread->addFnAttr(Attribute::NoUnwind);
     static const char *const Names[] = {"block", "x", "y", "z", "tid"};
     SmallVector<Value *, 16> Args;
