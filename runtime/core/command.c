@@ -110,6 +110,25 @@ int hetckpt_command_order(struct hetckpt_core *core, struct hetckpt_command *com
 	return rc;
 }
 
+/*
+ * A program that waits for each result sends what follows a launch just too late for the policy to
+ * know of it, so the function remembers. Events' records stand in nobody's way (executor.c).
+ */
+static void note_follower(struct hetckpt_core *core, struct hetckpt_stream *stream,
+                          const struct hetckpt_command *command)
+{
+	const struct hetckpt_msg_launch *launch = (const void *)(command->msg + 1);
+	bool launches = command->type == HETCKPT_MSG_LAUNCH;
+	struct hetckpt_function *function;
+
+	if (command->type == HETCKPT_MSG_EVENT_RECORD)
+		return;
+	function = stream->launched ? hetckpt_function_find(&core->modules, stream->launched) : NULL;
+	if (function)
+		function->followed = !launches;
+	stream->launched = launches ? launch->function : 0;
+}
+
 void hetckpt_command_enqueue(struct hetckpt_core *core, struct hetckpt_command *command,
                              struct hetckpt_stream *stream)
 {
@@ -131,6 +150,7 @@ void hetckpt_command_enqueue(struct hetckpt_core *core, struct hetckpt_command *
 		*end = command;
 		return;
 	}
+	note_follower(core, stream, command);
 	if (stream->last)
 		stream->last->behind = command;
 	else

@@ -96,6 +96,7 @@ struct hetckpt_stream {
 	unsigned chained;                    /* commands issued behind the gate */
 	unsigned ahead;                      /* commands issued before it */
 	unsigned unmarked;                   /* issued commands behind the last marker */
+	uint64_t launched;                   /* function of the launch that came last, 0: none */
 	uint64_t device_when;                /* device time when the last command that is done ended,
 	                                        0: not known */
 	uint64_t synced;                     /* seq up to which it waits for the other side of
@@ -248,6 +249,10 @@ void hetckpt_command_act(struct hetckpt_core *core, struct hetckpt_command *comm
 /* True if a launch that can pause, or a host callback, that is not done yet is this command or
    before it in its stream. */
 bool hetckpt_command_gated(const struct hetckpt_command *command);
+
+/* It may stand on the device behind a launch that can pause; of launches, it is only seen later
+   whether they can. */
+bool hetckpt_command_chainable(const struct hetckpt_command *command);
 
 /* Notes that issuing it failed; it ends in its turn. */
 void hetckpt_command_spoil(struct hetckpt_command *command, const struct hetckpt_error *error);

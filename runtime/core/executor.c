@@ -290,8 +290,7 @@ static int wait_for_deps(struct hetckpt_core *core, struct hetckpt_stream *strea
 	return rc;
 }
 
-/* May stand behind a launch that can pause; of launches, it is only seen later whether they can. */
-static bool chainable(const struct hetckpt_command *command)
+bool hetckpt_command_chainable(const struct hetckpt_command *command)
 {
 	return command->type == HETCKPT_MSG_LAUNCH || command->type == HETCKPT_MSG_EVENT_RECORD;
 }
@@ -307,8 +306,8 @@ static int issue_launch(struct hetckpt_core *core, struct hetckpt_stream *stream
 	uint32_t resident;
 	int rc;
 
-	rc = hetckpt_launch_prepare(core, stream, msg, command->behind && !chainable(command->behind),
-	                            &command->flight, &expected, &resident, error);
+	rc = hetckpt_launch_prepare(core, stream, msg, command->behind, &command->flight, &expected, &resident,
+	                            error);
 	if (rc)
 		return rc;
 	if (command->flight && stream->gate) {
@@ -403,7 +402,7 @@ static bool may_chain(const struct hetckpt_core *core, const struct hetckpt_stre
 	uint64_t bytes = 0;
 	double ns = 0;
 
-	if (!last->flight || !chainable(command) || stream->chained >= HETCKPT_CHAIN_LAUNCHES ||
+	if (!last->flight || !hetckpt_command_chainable(command) || stream->chained >= HETCKPT_CHAIN_LAUNCHES ||
 	    core->base != HETCKPT_FLAG_RUN || core->variant == HETCKPT_CORE_TURNS)
 		return false;
 	/* A launch that is handed over in parts has the device to itself until its last one is. */

@@ -185,7 +185,7 @@ static int check_configuration(const struct hetckpt_function *function,
 }
 
 int hetckpt_launch_prepare(struct hetckpt_core *core, struct hetckpt_stream *stream,
-                           const struct hetckpt_msg_launch *msg, bool followed,
+                           const struct hetckpt_msg_launch *msg, const struct hetckpt_command *next,
                            struct hetckpt_flight **out, double *expected, uint32_t *resident,
                            struct hetckpt_error *error)
 {
@@ -235,7 +235,7 @@ int hetckpt_launch_prepare(struct hetckpt_core *core, struct hetckpt_stream *str
 	facts.resident = *resident;
 	facts.expected_ns = *expected;
 	facts.known = hetckpt_history_knows(&function->history, threads);
-	facts.followed = followed;
+	facts.followed = next ? !hetckpt_command_chainable(next) : function->followed;
 	facts.short_ns = core->short_ns;
 	choice = hetckpt_policy_choose(&facts);
 	if (choice.mode == HETCKPT_LAUNCH_ORIGINAL)

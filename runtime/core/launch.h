@@ -58,13 +58,13 @@ struct hetckpt_flight {
 };
 
 /*
- * Decides how to run a launch message, which another command of its stream follows already
- * that cannot be queued behind a launch under way (followed). *launch NULL: the original kernel,
- * for the caller to issue; *expected is its expected time in ns, 0 if unknown. Fails with a
- * cudaError_t of the application's for a configuration that cannot run.
+ * Decides how to run a launch message. next (NULL: not there yet) is the command behind it in its
+ * stream. *launch NULL: the original kernel, for the caller to issue; *expected is its expected
+ * time in ns, 0 if unknown. Fails with a cudaError_t of the application's for a configuration that
+ * cannot run.
  */
 int hetckpt_launch_prepare(struct hetckpt_core *core, struct hetckpt_stream *stream,
-                           const struct hetckpt_msg_launch *msg, bool followed,
+                           const struct hetckpt_msg_launch *msg, const struct hetckpt_command *next,
                            struct hetckpt_flight **launch, double *expected, uint32_t *resident,
                            struct hetckpt_error *error);
 

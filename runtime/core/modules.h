@@ -37,6 +37,7 @@ struct hetckpt_function {
 	uint32_t max_dynamic_shared;             /* cudaFuncAttributeMaxDynamicSharedMemorySize */
 	struct hetckpt_fit fit;                  /* as last asked */
 	struct hetckpt_history history;          /* of its launches, for the policy */
+	bool followed;                           /* what came after its last launch was no launch */
 	uint32_t turn;                           /* launches, where the variants take turns */
 };
 

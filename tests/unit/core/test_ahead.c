@@ -64,6 +64,37 @@ static void learned(void **state)
 	rig_free(rig);
 }
 
+/* A launch of middling length that a fill always follows does not make that wait for the host, also
+   if the fill comes only after the launch has been handed over. */
+static void followed(void **state)
+{
+	struct rig *rig;
+	struct job j;
+	unsigned runs;
+
+	(void)state;
+	fake.launch_ns = 100000;
+	rig = rig_make(&fake_backend);
+	j = job_make(rig, "short_mix", 1, 1, 1, 1, 1, 3);
+	rig_sync(rig);
+	for (int i = 0; i < 10; i++) {
+		launch_many(rig, &j, 1);
+		rig_sync(rig);
+	}
+	/* Nothing follows: it can pause. */
+	runs = atomic_load(&fake_count.runs);
+	assert_int_equal(runs, 10);
+	for (int i = 0; i < 10; i++) {
+		launch_many(rig, &j, 1);
+		rig_sync(rig);
+		rig_fill(rig, j.params.out, 8, 0);
+	}
+	rig_sync(rig);
+	assert_true(atomic_load(&fake_count.runs) <= runs + 1);
+	assert_true(atomic_load(&fake_count.originals) >= 9);
+	rig_free(rig);
+}
+
 /* What a pause has to wait for is bounded by time. */
 static void bounded(void **state)
 {
@@ -267,6 +298,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(learned, setup),
+		cmocka_unit_test_setup(followed, setup),
 		cmocka_unit_test_setup(bounded, setup),
 		cmocka_unit_test_setup(bounded_together, setup),
 		cmocka_unit_test_setup(corrected, setup),
