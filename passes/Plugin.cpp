@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Registration only. The pass runs at the end of the device optimisation pipeline:
-// it sees real loops, the fewest live values, and libdevice's mathematics inlined.
+// it sees real loops, the fewest live values, and libdevice's mathematics inlined. One step
+// comes first of all, while library functions can still be told by their names.
 #include "Pass.h"
 #include "analysis/Printers.h"
 #include "image/Raise.h"
@@ -9,6 +10,7 @@
 #include "transform/Assembly.h"
 #include "transform/Contract.h"
 #include "transform/FunctionPointers.h"
+#include "transform/GridBarrier.h"
 #include "transform/StoredTables.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Passes/PassBuilder.h"
@@ -29,6 +31,11 @@ template <void (*Step)(Module &)> struct StepPass : PassInfoMixin<StepPass<Step>
   static bool isRequired() { return true; }
 };
 
+void gridBarrier(Module &M) {
+  if (M.getTargetTriple().isNVPTX())
+    hetckpt::replaceGridBarrier(M);
+}
+
 void instrumentOnly(Module &M) { hetckpt::instrumentModule(M); }
 
 bool parse(StringRef Name, ModulePassManager &MPM,
@@ -39,6 +46,8 @@ bool parse(StringRef Name, ModulePassManager &MPM,
     MPM.addPass(StepPass<instrumentOnly>());
   else if (Name == "hetckpt-assembly")
     MPM.addPass(StepPass<hetckpt::adoptAssembly>());
+  else if (Name == "hetckpt-grid-barrier")
+    MPM.addPass(StepPass<gridBarrier>());
   else if (Name == "hetckpt-contract")
     MPM.addPass(StepPass<hetckpt::contractModule>());
   else if (Name == "hetckpt-function-pointers")
@@ -61,6 +70,9 @@ PassPluginLibraryInfo
 llvmGetPassPluginInfo() {
   return {LLVM_PLUGIN_API_VERSION, "hetckpt", "0.1.0", [](PassBuilder &PB) {
             PB.registerPipelineParsingCallback(parse);
+            PB.registerPipelineStartEPCallback([](ModulePassManager &MPM, OptimizationLevel) {
+              MPM.addPass(StepPass<gridBarrier>());
+            });
             PB.registerOptimizerLastEPCallback(
                 [](ModulePassManager &MPM, OptimizationLevel, ThinOrFullLTOPhase) {
                   MPM.addPass(hetckpt::HetckptPass());
