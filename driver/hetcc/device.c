@@ -15,15 +15,17 @@
 
 /*
  * The PTX version to write: the first that knows the architecture, but at least 7.0,
- * which has what the headers use. A low version suits more drivers.
+ * which has what the headers use, or 8.0, which has what CUB in a toolkit writes as
+ * assembly. A low version suits more drivers.
  */
-static unsigned ptx_version(const char *arch)
+static unsigned ptx_version(const char *arch, bool toolkit)
 {
 	static const struct { unsigned arch, ptx; } table[] = {
 		{75, 70}, {80, 70}, {86, 71}, {87, 74}, {88, 90}, {89, 78}, {90, 80}, {100, 86},
 		{101, 86}, {103, 88}, {110, 90}, {120, 87}, {121, 88},
 	};
-	unsigned number = (unsigned)strtoul(arch + 3, NULL, 10), version = 70;
+	unsigned number = (unsigned)strtoul(arch + 3, NULL, 10), least = toolkit ? 80 : 70;
+	unsigned version = least;
 
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
 		if (table[i].arch <= number && table[i].ptx > version)
@@ -31,7 +33,7 @@ static unsigned ptx_version(const char *arch)
 	/* sm_88 came late; what follows it by number does not need its version. */
 	if (number == 89 || number == 90)
 		version = number == 89 ? 78 : 80;
-	return version;
+	return version > least ? version : least;
 }
 
 /* Joins host and device names of static kernels and variables; the same for both sides. */
@@ -120,7 +122,7 @@ int hetcc_device_ptx(const struct hetcc_options *options, const struct hetcc_too
 	hetcc_source_arguments(options, toolchain, input, &command);
 	hetcc_list_add(&command, "--cuda-device-only");
 	hetcc_list_addf(&command, "--cuda-gpu-arch=%s", arch);
-	hetcc_list_addf(&command, "--cuda-feature=+ptx%u", ptx_version(arch));
+	hetcc_list_addf(&command, "--cuda-feature=+ptx%u", ptx_version(arch, toolchain->toolkit != NULL));
 	if (toolchain->toolkit) {
 		/* libdevice asks; unanswered, it takes the approximate square root. */
 		hetcc_list_add(&command, "-mllvm");

@@ -200,6 +200,11 @@ if [ -x /usr/local/cuda/bin/ptxas ]; then
 	has out "^elf sm_90$"
 	has out "^ptx sm_90$"
 	has out "^image$"
+	# What CUB writes as assembly is of a PTX version that the architecture alone does not ask for.
+	cat > mask.cu <<-'END'
+		__global__ void mask(unsigned *p) { asm("bmsk.clamp.b32 %0, %1, %2;" : "=r"(p[0]) : "r"(p[1]), "r"(p[2])); }
+	END
+	works "CUB's assembly with a toolkit" "$hetcc" --arch=sm_75 --fatbin mask.cu -o mask.fatbin
 	works "-g with a toolkit" "$hetcc" -g --arch=sm_90 --fatbin "$samples/matmul/matmul.cu" -o kit-g.fatbin
 	works "link with a toolkit" "$hetcc" --arch=sm_90 "$samples/matmul/matmul.cu" -o kit
 	readelf -d kit > dynamic
