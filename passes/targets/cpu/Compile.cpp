@@ -8,6 +8,7 @@
 // holds the table of all.
 #include "Cpu.h"
 #include "Support.h"
+#include "WarpStep.h"
 
 #include "hetckpt/abi.h"
 
@@ -427,6 +428,7 @@ static Error lower(std::unique_ptr<Module> In, const ModuleLayout &Layout, Targe
   if (Error E = check(*In, "in the image"))
     return E;
   nameInlineAssembly(*In);
+  keepInStep(*In);
   SmallVector<llvm::Function *, 16> Kernels;
   auto Flat = flatten(*In, Layout, TM, Kernels);
   if (!Flat)
