@@ -83,20 +83,28 @@ static uint64_t blockCost(const BasicBlock &BB) {
   return Sum;
 }
 
-std::optional<CountedLoop> matchCountedLoop(const Loop &L) {
-  BasicBlock *Latch = L.getLoopLatch();
-  BasicBlock *Header = L.getHeader();
-  if (!Latch || !L.getLoopPreheader() || !L.isLoopExiting(Latch))
-    return std::nullopt;
+/// Whether passing the header once more before the loop is left or goes on changes nothing.
+static bool canPassTwice(const BasicBlock &Header) {
+  return none_of(Header, [](const Instruction &I) {
+    if (I.mayHaveSideEffects() || I.isVolatile() || I.isAtomic())
+      return true;
+    auto *Call = dyn_cast<CallBase>(&I);
+    return Call && Call->isConvergent();
+  });
+}
+
+/// Matches the exit by which Test leaves L; the counter is left to be found.
+static std::optional<CountedLoop> matchCountedExit(const Loop &L, BasicBlock *Test) {
   CountedLoop C;
-  C.Exit = dyn_cast<BranchInst>(Latch->getTerminator());
-  if (!C.Exit || !C.Exit->isConditional())
+  C.AtTop = Test != L.getLoopLatch();
+  C.Exit = dyn_cast<BranchInst>(Test->getTerminator());
+  if (!C.Exit || !C.Exit->isConditional() || !L.isLoopExiting(Test))
     return std::nullopt;
   C.Compare = dyn_cast<ICmpInst>(C.Exit->getCondition());
   if (!C.Compare || !C.Compare->getOperand(0)->getType()->isIntegerTy())
     return std::nullopt;
   C.Stay = C.Compare->getPredicate();
-  if (C.Exit->getSuccessor(0) != Header)
+  if (!L.contains(C.Exit->getSuccessor(0)))
     C.Stay = CmpInst::getInversePredicate(C.Stay);
   C.Compared = C.Compare->getOperand(0);
   C.Bound = C.Compare->getOperand(1);
@@ -106,7 +114,27 @@ std::optional<CountedLoop> matchCountedLoop(const Loop &L) {
   }
   if (!L.isLoopInvariant(C.Bound) || L.isLoopInvariant(C.Compared))
     return std::nullopt;
+  return C;
+}
 
+/// What the counter's step adds on the way back to the header. Where the latch goes back if a
+/// condition holds, the optimiser likes to write i + 1 as i + condition.
+static Value *stepTaken(Value *By, const BasicBlock &Latch, const BasicBlock &Header) {
+  auto *Ext = dyn_cast<CastInst>(By);
+  auto *Br = dyn_cast<BranchInst>(Latch.getTerminator());
+  if (!Ext || !Ext->getOperand(0)->getType()->isIntegerTy(1) || !Br ||
+      !Br->isConditional() || Br->getCondition() != Ext->getOperand(0) ||
+      Br->getSuccessor(0) != &Header || Br->getSuccessor(1) == &Header)
+    return By;
+  return isa<ZExtInst>(Ext)   ? ConstantInt::get(By->getType(), 1)
+         : isa<SExtInst>(Ext) ? ConstantInt::getAllOnesValue(By->getType())
+                              : By;
+}
+
+/// Finds what counts in C, and how it steps.
+static std::optional<CountedLoop> matchCounter(const Loop &L, CountedLoop C) {
+  BasicBlock *Latch = L.getLoopLatch();
+  BasicBlock *Header = L.getHeader();
   for (PHINode &Phi : Header->phis()) {
     Value *Next = Phi.getIncomingValueForBlock(Latch);
     if (C.Compared != &Phi && C.Compared != Next)
@@ -120,6 +148,7 @@ std::optional<CountedLoop> matchCountedLoop(const Loop &L) {
       By = Add->getOperand(0);
     else if (Add->getOperand(0) != &Phi)
       continue;
+    By = stepTaken(By, *Latch, *Header);
     if (auto *Step = dyn_cast<ConstantInt>(By); Step && Step->getBitWidth() <= 64) {
       C.Step = Step->getSExtValue();
       if (Add->getOpcode() == Instruction::Sub)
@@ -155,6 +184,22 @@ std::optional<CountedLoop> matchCountedLoop(const Loop &L) {
   default:
     return std::nullopt;
   }
+}
+
+std::optional<CountedLoop> matchCountedLoop(const Loop &L) {
+  BasicBlock *Latch = L.getLoopLatch();
+  BasicBlock *Header = L.getHeader();
+  if (!Latch || !L.getLoopPreheader())
+    return std::nullopt;
+  std::optional<CountedLoop> AtLatch = matchCountedExit(L, Latch);
+  if (AtLatch)
+    AtLatch = matchCounter(L, *AtLatch);
+  if (AtLatch || Header == Latch || !canPassTwice(*Header))
+    return AtLatch;
+  std::optional<CountedLoop> AtTop = matchCountedExit(L, Header);
+  if (AtTop)
+    AtTop = matchCounter(L, *AtTop);
+  return AtTop;
 }
 
 std::optional<LockstepRegion> findLockstepRegion(const Loop &L, LoopInfo &LI,

@@ -61,7 +61,8 @@ struct PollPlan {
 PollPlan planPolls(llvm::Function &F, Scope S, llvm::LoopInfo &LI,
                    llvm::DominatorTree &DT, llvm::ScalarEvolution &SE, Uniformity &U);
 
-/// A loop whose latch leaves it by comparing its counter with a bound.
+/// A loop that its latch, or else its header, leaves by comparing its counter with a bound. It
+/// may have other exits.
 struct CountedLoop {
   llvm::PHINode *Counter = nullptr; ///< in the header
   llvm::Value *Start = nullptr;
@@ -74,6 +75,7 @@ struct CountedLoop {
   /// The loop goes on while (Compared Stay Bound).
   llvm::CmpInst::Predicate Stay = llvm::CmpInst::BAD_ICMP_PREDICATE;
   bool ComparesNext = false; ///< Compared is the counter after its step
+  bool AtTop = false; ///< the header decides, before the iteration, and can be passed twice
 };
 
 std::optional<CountedLoop> matchCountedLoop(const llvm::Loop &L);

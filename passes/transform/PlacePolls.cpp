@@ -176,14 +176,14 @@ static void keepTogether(Loop &L) {
 }
 
 /// Several iterations of a short loop go by for each time that the clock is asked: reading
-/// it takes as long as a handful of instructions.
-static void unrollTimed(Function &F, Loop *L, LoopInfo &LI, DominatorTree &DT) {
+/// it takes as long as a handful of instructions. Returns how many.
+static unsigned unrollTimed(Function &F, Loop *L, LoopInfo &LI, DominatorTree &DT) {
   constexpr unsigned MostInstructions = 40, Count = 4;
   unsigned Size = 0;
   for (BasicBlock *BB : L->blocks())
     Size += BB->size();
   if (!L->isInnermost() || Size > MostInstructions || PollStride || !PollInterval)
-    return;
+    return 1;
   TargetLibraryInfoImpl TLII(F.getParent()->getTargetTriple());
   TargetLibraryInfo TLI(TLII);
   AssumptionCache AC(F);
@@ -195,7 +195,9 @@ static void unrollTimed(Function &F, Loop *L, LoopInfo &LI, DominatorTree &DT) {
   UnrollLoopOptions Options = {};
   Options.Count = Count;
   Options.Force = true;
-  UnrollLoop(L, Options, &LI, &SE, &DT, &AC, &TTI, &ORE, /*PreserveLCSSA=*/true);
+  LoopUnrollResult Done =
+      UnrollLoop(L, Options, &LI, &SE, &DT, &AC, &TTI, &ORE, /*PreserveLCSSA=*/true);
+  return Done == LoopUnrollResult::Unmodified ? 1 : Count;
 }
 
 void Placer::addFuelPoll(BasicBlock *Latch, BasicBlock *Header,
@@ -268,10 +270,12 @@ void placePolls(Kernel &K, Function &F, Value *Launch, const PollPlan &Plan) {
       Place.addSafepoint(R.Boundary, R.Strip, P, "loop");
       break;
     }
-    case PollKind::Timed:
-      unrollTimed(F, L, LI, DT);
-      Place.addTimedPoll(L->getLoopLatch(), P.Header, P);
+    case PollKind::Timed: {
+      LoopPlan Unrolled = P;
+      Unrolled.LikelyCost *= unrollTimed(F, L, LI, DT);
+      Place.addTimedPoll(L->getLoopLatch(), P.Header, Unrolled);
       break;
+    }
     case PollKind::Fuel:
       Place.addFuelPoll(L->getLoopLatch(), P.Header, P);
       break;

@@ -20,7 +20,17 @@
 //                                         br strip
 //                                       out:
 //
-// Gaps: the latch must decide by an integer counter with a loop-invariant step and a
+// Where the header decides before the iteration (while (i < n && ...), whose other exits
+// stay as they are), the check goes on with what the header began with:
+//
+//   loop:                                 loop:
+//     i = phi [a, pre], [i1, latch]         i = phi [si, strip], [i1, latch]
+//     br (i < n), body, out                 br (i < limit), body, check
+//                                         check:
+//                                           br (i < n), boundary, out
+//                                         boundary: br strip     ; si = i
+//
+// Gaps: latch or header must decide by an integer counter with a loop-invariant step and a
 // predicate ne, lt or gt; other loops poll by account.
 #include "transform/StripMine.h"
 #include "Options.h"
@@ -50,6 +60,10 @@ struct StripHead {
 /// the iteration: once (stride-1)*d.) Distances are unsigned and exact: for lt and gt because X1 has not reached the bound, for ne because the
 /// counter moves towards the bound, wrapping like the loop does.
 ///
+/// Where the header decides, X1 is what it compares after one iteration. A strip must then
+/// let one begin if the loop would: for lt and gt the counter must be on the near side of X1,
+/// as it is unless it wraps; for ne it must not have arrived.
+///
 /// A step that is not constant (a grid-stride loop) is taken in 64 bits, where
 /// twice (stride-1)*step cannot overflow for steps below 2^32; a step outside that range or
 /// not positive leaves the strip as long as the loop.
@@ -60,7 +74,7 @@ static StripHead stripHead(IRBuilder<> &B, const CountedLoop &C, Value *Counter,
   bool Up = C.VariableStep || C.Step > 0;
   Value *Step = C.VariableStep ? C.VariableStep
                                : cast<Value>(ConstantInt::getSigned(Ty, C.Step));
-  Value *X1 = C.ComparesNext ? B.CreateAdd(Counter, Step, "first") : Counter;
+  Value *X1 = C.ComparesNext || C.AtTop ? B.CreateAdd(Counter, Step, "first") : Counter;
   Value *Distance = Up ? B.CreateSub(C.Bound, X1, "distance")
                        : B.CreateSub(X1, C.Bound, "distance");
   Value *Longer, *End;
@@ -86,6 +100,9 @@ static StripHead stripHead(IRBuilder<> &B, const CountedLoop &C, Value *Counter,
     First = B.CreateICmp(C.Stay, X1, C.Bound);
     Longer = B.CreateAnd(First, Longer);
   }
+  if (C.AtTop)
+    Longer = B.CreateAnd(
+        B.CreateICmp(C.Stay, Counter, C.Stay == CmpInst::ICMP_NE ? C.Bound : X1), Longer);
   StripHead R;
   R.Longer = Longer;
   R.Limit = B.CreateSelect(Longer, End, C.Bound, "limit");
@@ -167,7 +184,8 @@ StripMined stripMine(Loop &L, const CountedLoop &C, uint64_t Stride) {
              *Latch = L.getLoopLatch();
   Function *F = Header->getParent();
   LLVMContext &Ctx = F->getContext();
-  unsigned OutIndex = C.Exit->getSuccessor(0) == Header ? 1 : 0;
+  BasicBlock *Test = C.Exit->getParent();
+  unsigned OutIndex = L.contains(C.Exit->getSuccessor(0)) ? 1 : 0;
   BasicBlock *Out = C.Exit->getSuccessor(OutIndex);
 
   StripMined R;
@@ -182,7 +200,7 @@ StripMined stripMine(Loop &L, const CountedLoop &C, uint64_t Stride) {
   for (PHINode &Phi : Header->phis()) {
     PHINode *Outer = B.CreatePHI(Phi.getType(), 2, Phi.getName() + ".strip");
     Outer->addIncoming(Phi.getIncomingValueForBlock(Pre), Pre);
-    Outer->addIncoming(Phi.getIncomingValueForBlock(Latch), R.Boundary);
+    Outer->addIncoming(C.AtTop ? &Phi : Phi.getIncomingValueForBlock(Latch), R.Boundary);
     Phi.setIncomingValue(Phi.getBasicBlockIndex(Pre), Outer);
     Phi.replaceIncomingBlockWith(Pre, R.Strip);
     if (&Phi == C.Counter)
@@ -195,14 +213,14 @@ StripMined stripMine(Loop &L, const CountedLoop &C, uint64_t Stride) {
 
   // The inner loop leaves at the limit; the check asks the original question.
   IRBuilder<> E(C.Exit);
-  Value *Inner = C.Exit->getSuccessor(0) == Header
+  Value *Inner = OutIndex == 1
                      ? E.CreateICmp(C.Stay, C.Compared, Head.Limit, "instrip")
                      : E.CreateICmp(CmpInst::getInversePredicate(C.Stay),
                                     C.Compared, Head.Limit, "stripend");
   C.Exit->setCondition(Inner);
   C.Exit->setSuccessor(OutIndex, Check);
-  // Phis of Out must not see Latch twice: Latch reached it by this edge only.
-  Out->replacePhiUsesWith(Latch, Check);
+  // Phis of Out must not see Test twice: it reached Out by this edge only.
+  Out->replacePhiUsesWith(Test, Check);
 
   B.SetInsertPoint(Check);
   B.SetCurrentDebugLocation(C.Exit->getDebugLoc());

@@ -6,9 +6,8 @@
 // load): the copy engine writes it while the kernel runs.
 //
 //   thread  each thread acts on what it reads
-//   due     an eighth of a millisecond of the multiprocessor's clock at most goes by
-//           from one time that the answer is yes to the next: it is yes while the
-//           clock's middle bits are 0, for as long as an iteration takes
+//   due     yes for as long as an iteration takes, once in each period of the
+//           multiprocessor's clock
 //   warp    vote.any over all lanes that have not returned
 //   block   barrier.red.or: every thread's reading counts, so all get one answer; it
 //           is also the barrier after which nobody changes shared memory
@@ -134,8 +133,10 @@ Value *Lowering::logicalBlock() {
 
 /// The clock's period is the poll interval, rounded up to a power of two of cycles; the
 /// part of it in which a poll is due is what an iteration takes, likewise. An iteration
-/// that was underestimated may miss some periods, one that was overestimated polls a few
-/// times in each.
+/// that was overestimated polls a few times in each period; one that was underestimated
+/// misses some. It must not miss all: iterations that keep step with the clock would, if
+/// the part began at one phase. So it begins at the period's number with its bits reversed,
+/// which comes near every phase within a few periods.
 Value *Lowering::due(uint64_t Nanoseconds) {
   constexpr uint64_t CyclesPerNanosecond = 2, ShortestWindow = 1024;
   uint64_t Period = PowerOf2Ceil(uint64_t(PollInterval) * 1000 * CyclesPerNanosecond);
@@ -143,7 +144,13 @@ Value *Lowering::due(uint64_t Nanoseconds) {
   Period = std::min<uint64_t>(Period, 1u << 31);
   if (Window >= Period)
     return B.getTrue();
-  Value *Middle = B.CreateAnd(sreg("clock"), B.getInt32(uint32_t(Period - Window)));
+  Value *Clock = sreg("clock");
+  unsigned Bits = Log2_64(Period);
+  // The number's lowest bit comes to be the highest below the period.
+  Value *Turned = B.CreateUnaryIntrinsic(Intrinsic::bitreverse, Clock);
+  int Up = 2 * int(Bits) - 32;
+  Turned = Up >= 0 ? B.CreateShl(Turned, Up) : B.CreateLShr(Turned, -Up);
+  Value *Middle = B.CreateAnd(B.CreateXor(Clock, Turned), B.getInt32(uint32_t(Period - Window)));
   return B.CreateICmpEQ(Middle, B.getInt32(0));
 }
 

@@ -76,6 +76,73 @@ out:
   ret void
 }
 
+; A bound at the top counts as well, beside another exit, also where the step is the condition
+; to go on.
+; CHECK-LABEL: kernel top:
+; CHECK-NEXT: loop at %loop depth 1: strip every {{[0-9]+}} iterations
+define ptx_kernel void @top(ptr %p, i32 %n) {
+entry:
+  br label %loop
+loop:
+  %i = phi i32 [ 0, %entry ], [ %j, %body ]
+  %more = icmp slt i32 %i, %n
+  br i1 %more, label %body, label %out
+body:
+  %e = getelementptr i32, ptr %p, i32 %i
+  %x = load i32, ptr %e
+  store i32 %i, ptr %e
+  %go = icmp ult i32 %x, 4
+  %step = zext i1 %go to i32
+  %j = add i32 %i, %step
+  br i1 %go, label %loop, label %out
+out:
+  ret void
+}
+
+; Not where the top does something that must be done once, or where the step may be none.
+; CHECK-LABEL: kernel top_stores:
+; CHECK-NEXT: loop at %loop depth 1: timed
+define ptx_kernel void @top_stores(ptr %p, i32 %n) {
+entry:
+  br label %loop
+loop:
+  %i = phi i32 [ 0, %entry ], [ %j, %body ]
+  store volatile i32 %i, ptr %p
+  %more = icmp slt i32 %i, %n
+  br i1 %more, label %body, label %out
+body:
+  %e = getelementptr i32, ptr %p, i32 %i
+  %x = load i32, ptr %e
+  store i32 %i, ptr %e
+  %j = add i32 %i, 1
+  %go = icmp ult i32 %x, 4
+  br i1 %go, label %loop, label %out
+out:
+  ret void
+}
+
+; CHECK-LABEL: kernel top_may_stand:
+; CHECK-NEXT: loop at %loop depth 1: timed
+define ptx_kernel void @top_may_stand(ptr %p, i32 %n) {
+entry:
+  br label %loop
+loop:
+  %i = phi i32 [ 0, %entry ], [ %j, %body ]
+  %more = icmp slt i32 %i, %n
+  br i1 %more, label %body, label %out
+body:
+  %e = getelementptr i32, ptr %p, i32 %i
+  %x = load i32, ptr %e
+  store i32 %i, ptr %e
+  %counts = icmp ult i32 %x, 4
+  %step = zext i1 %counts to i32
+  %j = add i32 %i, %step
+  %go = icmp ult i32 %x, 9
+  br i1 %go, label %loop, label %out
+out:
+  ret void
+}
+
 ; Of a nest the outer loop goes by the clock where each thread may pause alone.
 ; CHECK-LABEL: kernel nest:
 ; CHECK-NEXT: loop at %inner depth 2: strip every {{[0-9]+}} iterations, {{[0-9]+}} ns an iteration

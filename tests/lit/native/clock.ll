@@ -21,9 +21,13 @@ target triple = "nvptx64-nvidia-cuda"
 ; CHECK-COUNT-2: setp.geu.f64
 ; CHECK: setp.lt.f64
 ; CHECK-NOT: setp.{{.*}}f64
-; The middle bits of the clock, below the period of 2^17 cycles.
+; The middle bits of the clock, below the period of 2^17 cycles, counted from where this
+; period's turn lies.
 ; CHECK: mov.u32 [[T:%r[0-9]+]], %clock;
-; CHECK-NEXT: and.b32 {{%r[0-9]+}}, [[T]], 130048;
+; CHECK-NEXT: brev.b32 [[R:%r[0-9]+]], [[T]];
+; CHECK-NEXT: shl.b32 [[S:%r[0-9]+]], [[R]], 2;
+; CHECK-NEXT: xor.b32 [[X:%r[0-9]+]], [[T]], [[S]];
+; CHECK-NEXT: and.b32 {{%r[0-9]+}}, [[X]], 130048;
 ; CHECK: bra{{.*}} [[LOOP]];
 ; One of the copies of the flag, which the clock picks.
 ; CHECK: mov.u32 [[U:%r[0-9]+]], %clock;

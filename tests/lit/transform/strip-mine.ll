@@ -140,3 +140,40 @@ loop:
 out:
   ret void
 }
+
+; The bound at the top, beside another exit: the check goes on with what the header began
+; with, and a strip that would not begin where the loop does is none.
+; CHECK-LABEL: define ptx_kernel void @__hetckpt_run_top(
+; CHECK: {{^}}strip:
+; CHECK-NEXT: [[SI:%.*]] = phi i32 [ 0, %{{.*}} ], [ %i, %{{.*}} ]
+; CHECK: %first = add i32 [[SI]], 1
+; CHECK: icmp ne i32 [[SI]], 2147483647
+; CHECK: %limit = select i1
+; CHECK: {{^}}loop:
+; CHECK-NEXT: %i = phi i32 [ [[SI]], %strip ], [ %j, %body ]
+; CHECK-NEXT: [[IN:%.*]] = icmp slt i32 %i, %limit
+; CHECK-NEXT: br i1 [[IN]], label %body, label %[[CHECK2:strip.check.*]]
+; CHECK: {{^}}body:
+; CHECK: br i1 %go, label %loop, label %[[OUT2:.*]]
+; CHECK: {{^}}[[CHECK2]]:
+; CHECK-NEXT: [[MORE:%.*]] = icmp slt i32 %i, %n
+; CHECK-NEXT: br i1 [[MORE]], label %[[BOUNDARY2:.*]], label %[[OUT2]]
+; CHECK: {{^}}[[BOUNDARY2]]:
+; CHECK-NEXT: call i32 @__hetckpt_poll_thread
+define ptx_kernel void @top(ptr %p, i32 %n) {
+entry:
+  br label %loop
+loop:
+  %i = phi i32 [ 0, %entry ], [ %j, %body ]
+  %more = icmp slt i32 %i, %n
+  br i1 %more, label %body, label %out
+body:
+  %e = getelementptr i32, ptr %p, i32 %i
+  %x = load i32, ptr %e
+  store i32 %i, ptr %e
+  %j = add i32 %i, 1
+  %go = icmp ult i32 %x, 4
+  br i1 %go, label %loop, label %out
+out:
+  ret void
+}
