@@ -40,7 +40,7 @@ extern "C" {
  *
  * The runtime raises every entry word before it raises the first poll word. So once
  * any block has parked no further block can begin, and all that ever park were
- * resident at one moment. That is what bounds a frame table by what the device can
+ * on the device at one moment. That is what bounds a frame table by what the device can
  * hold at once, whatever the grid. (With one word a block could park, make room, and
  * let in a block whose copy of the word had not been raised yet.)
  */
@@ -74,7 +74,8 @@ enum hetckpt_flag {
  * HETCKPT_SP_DONE before the launch; threads that park overwrite theirs.
  *
  * capacity >= the number of blocks that can have started and not finished when the
- * first one parks: what is resident at once (see the pause flag).
+ * first one parks (see the pause flag). On a GPU that fills the places of single warps this is
+ * more than what its occupancy says.
  *
  *   hash(block) = (block * 0x9e3779b1u) >> 16   (mod capacity)
  */

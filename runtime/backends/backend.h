@@ -56,7 +56,7 @@ struct hetckpt_device_facts {
 	uint64_t shared_per_block, shared_per_block_optin, shared_per_sm;
 	uint32_t sm_count;       /* multiprocessors, or what comes closest */
 	uint32_t clock_khz, memory_clock_khz, bus_width, l2_bytes;
-	uint32_t max_threads_per_block, max_threads_per_sm, regs_per_block;
+	uint32_t max_threads_per_block, max_threads_per_sm, max_blocks_per_sm, regs_per_block;
 	uint32_t major, minor;   /* CUDA compute capability that programs are told */
 	uint32_t max_grid[3], max_block[3];
 };
@@ -90,10 +90,13 @@ struct hetckpt_kernel_facts {
 
 struct hetckpt_occupancy {
 	uint32_t per_sm;   /* resident blocks a multiprocessor; 0: cannot run at all */
-	uint32_t resident; /* most blocks of this kernel that the whole device ever runs at
-	                      once: an upper bound that holds always (frame tables have
-	                      this size). Blocks of a launch of at most this many that is
-	                      alone on the device do all run side by side */
+	uint32_t resident; /* blocks of this kernel that the whole device runs at once if none of
+	                      their threads ends before the others. Blocks of a launch of at most
+	                      this many that is alone on the device do all run side by side */
+	uint32_t unfinished; /* most blocks of this kernel that have begun and not ended, an upper
+	                      bound that holds always (frame tables have room for so many). More than
+	                      resident where a multiprocessor gives away the places of threads that
+	                      have ended while others of their block go on */
 };
 
 /* ---- Commands ---------------------------------------------------------- */

@@ -137,7 +137,7 @@ struct hetckpt_reply_device {
 	char name[256];
 	uint64_t total_bytes, shared_per_block, shared_per_block_optin, shared_per_sm;
 	uint32_t sm_count, clock_khz, memory_clock_khz, bus_width, l2_bytes;
-	uint32_t max_threads_per_block, max_threads_per_sm, regs_per_block, major, minor;
+	uint32_t max_threads_per_block, max_threads_per_sm, max_blocks_per_sm, regs_per_block, major, minor;
 	uint32_t max_grid[3], max_block[3];
 };
 

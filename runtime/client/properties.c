@@ -10,7 +10,6 @@
 #define PITCH_MAX 0x7fffffff
 #define CONSTANT_BYTES 65536
 #define WARP 32
-#define BLOCKS_PER_SM 32
 #define ALIGNMENT 512
 
 cudaError_t client_device_properties(struct cudaDeviceProp *p)
@@ -53,7 +52,7 @@ cudaError_t client_device_properties(struct cudaDeviceProp *p)
 	p->managedMemory = 1;
 	p->computePreemptionSupported = 1;
 	p->cooperativeLaunch = 1;
-	p->maxBlocksPerMultiProcessor = BLOCKS_PER_SM;
+	p->maxBlocksPerMultiProcessor = (int)info->max_blocks_per_sm;
 	p->hostRegisterSupported = p->hostRegisterReadOnlySupported = 1;
 	p->deviceNumaId = p->hostNumaId = -1;
 	return cudaSuccess;

@@ -318,6 +318,7 @@ static int do_device_info(struct answer *a)
 	reply->l2_bytes = f->l2_bytes;
 	reply->max_threads_per_block = f->max_threads_per_block;
 	reply->max_threads_per_sm = f->max_threads_per_sm;
+	reply->max_blocks_per_sm = f->max_blocks_per_sm;
 	reply->regs_per_block = f->regs_per_block;
 	reply->major = f->major;
 	reply->minor = f->minor;

@@ -32,8 +32,9 @@
  * 3. The park table has room. All entry words are up before the first poll word is
  *    (dev.c), and a poke returns only when every later poll sees it. Let t be the moment
  *    when the entry words are up. A block that parks began before t, for it had E down,
- *    and ended (by parking) after t. So all blocks that park were on the device at t
- *    together: at most "resident" of them, which is the table's capacity. The flag is
+ *    and ended (by parking) after t. So all blocks that park were unfinished at t
+ *    together: at most "unfinished" of them, for which the table has room. (Not "resident":
+ *    a block may begin in the places of other blocks' warps that have ended.) The flag is
  *    not lowered before every part of every launch has ended (pause.c), so blocks of
  *    two raises never meet in a table. With the poll words alone held up (stress) blocks do
  *    follow parked ones; then a part has at most "resident" blocks.
@@ -64,6 +65,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 
 #include "runtime/common/log.h"
 #include "runtime/common/timeline.h"
@@ -84,7 +86,7 @@ static int find_fit(struct hetckpt_core *core, struct hetckpt_function *function
                     uint32_t dynamic, struct hetckpt_fit *fit, struct hetckpt_error *error)
 {
 	uint64_t begin = hetckpt_timeline_now();
-	uint32_t resident[3] = {0};
+	uint32_t resident[3] = {0}, unfinished[3] = {0};
 
 	if (function->fit.threads == threads && function->fit.dynamic_shared == dynamic) {
 		*fit = function->fit;
@@ -99,6 +101,7 @@ static int find_fit(struct hetckpt_core *core, struct hetckpt_function *function
 			break;
 		if (v == HETCKPT_VARIANT_RESUME && !function->map->polls) {
 			resident[v] = resident[HETCKPT_VARIANT_RUN];
+			unfinished[v] = unfinished[HETCKPT_VARIANT_RUN];
 			break;
 		}
 		rc = hetckpt_function_variant(&core->modules, function, v, error);
@@ -107,23 +110,35 @@ static int find_fit(struct hetckpt_core *core, struct hetckpt_function *function
 		if (rc)
 			return rc;
 		resident[v] = occupancy.resident;
+		unfinished[v] = occupancy.unfinished;
 	}
 	fit->threads = threads;
 	fit->dynamic_shared = dynamic;
 	fit->original = resident[HETCKPT_VARIANT_ORIGINAL];
+	fit->most = MAX(resident[HETCKPT_VARIANT_RUN], resident[HETCKPT_VARIANT_RESUME]);
+	fit->together = MIN(resident[HETCKPT_VARIANT_RUN], resident[HETCKPT_VARIANT_RESUME]);
 	/* Parts of either variant park into one table. */
-	fit->most = resident[HETCKPT_VARIANT_RUN] > resident[HETCKPT_VARIANT_RESUME]
-		? resident[HETCKPT_VARIANT_RUN] : resident[HETCKPT_VARIANT_RESUME];
-	fit->together = resident[HETCKPT_VARIANT_RUN] < resident[HETCKPT_VARIANT_RESUME]
-		? resident[HETCKPT_VARIANT_RUN] : resident[HETCKPT_VARIANT_RESUME];
+	fit->unfinished = MAX(unfinished[HETCKPT_VARIANT_RUN], unfinished[HETCKPT_VARIANT_RESUME]);
 	function->fit = *fit;
 	hetckpt_timeline_step(begin, "looks how many blocks fit: %.100s", function->map->signature);
 	return 0;
 }
 
+/* Room for all blocks that can be unfinished at once; no more than the next power of two after
+   the grid, so that tables of grids of about one size serve each other. */
+static uint32_t table_capacity(const struct hetckpt_fit *fit, uint64_t blocks)
+{
+	uint32_t capacity = 1;
+
+	while (capacity < blocks && capacity < fit->unfinished)
+		capacity *= 2;
+	return MIN(capacity, fit->unfinished);
+}
+
 static struct hetckpt_flight *make(struct hetckpt_function *function, const uint32_t grid[3],
                                    const uint32_t block[3], uint32_t dynamic, uint32_t flags,
-                                   const void *params, uint32_t param_bytes, uint32_t resident)
+                                   const void *params, uint32_t param_bytes,
+                                   const struct hetckpt_fit *fit)
 {
 	struct hetckpt_flight *launch = calloc(1, sizeof *launch);
 
@@ -136,7 +151,8 @@ static struct hetckpt_flight *make(struct hetckpt_function *function, const uint
 	launch->dynamic_shared = dynamic;
 	launch->flags = flags;
 	launch->total = hetckpt_grid_blocks(grid);
-	launch->resident = resident;
+	launch->resident = fit->most;
+	launch->capacity = table_capacity(fit, launch->total);
 	launch->group_bytes = hetckpt_frame_group_bytes(function->map, launch->threads, dynamic);
 	launch->param_bytes = param_bytes;
 	launch->record_at = (param_bytes + 7u) & ~7u;
@@ -242,7 +258,7 @@ int hetckpt_launch_prepare(struct hetckpt_core *core, struct hetckpt_stream *str
 		return 0;
 
 	launch = make(function, msg->grid, msg->block, msg->dynamic_shared, msg->flags, msg->params,
-	              msg->param_bytes, fit.most);
+	              msg->param_bytes, &fit);
 	if (!launch || hetckpt_blocks_add_range(&launch->todo, 0, launch->total)) {
 		hetckpt_launch_free(core, launch);
 		return hetckpt_error_set(error, -ENOMEM, 0, "out of host memory for a launch");
@@ -254,7 +270,7 @@ int hetckpt_launch_prepare(struct hetckpt_core *core, struct hetckpt_stream *str
 	launch->whole = true;
 	launch->cleared = true;
 	/* A device so full that frames do not fit runs the launch all the same, unpausable. */
-	rc = hetckpt_frames_get(&core->pool, launch->queue, launch->resident, launch->threads,
+	rc = hetckpt_frames_get(&core->pool, launch->queue, launch->capacity, launch->threads,
 	                        launch->group_bytes, &launch->park, error);
 	if (!rc)
 		rc = hetckpt_bitmap_get(&core->pool, launch->queue, launch->total, &launch->bitmap, error);
@@ -296,7 +312,7 @@ int hetckpt_launch_restore(struct hetckpt_core *core, struct hetckpt_function *f
 		return hetckpt_error_set(error, -ENOSPC, CUDA_COOPERATIVE_TOO_LARGE,
 			"%" PRIu64 " blocks of %.200s wait for each other, this device holds %u at once",
 			together, function->map->signature, fit.together);
-	launch = make(function, grid, block, dynamic_shared, flags, params, param_bytes, fit.most);
+	launch = make(function, grid, block, dynamic_shared, flags, params, param_bytes, &fit);
 	if (!launch)
 		return hetckpt_error_set(error, -ENOMEM, 0, "out of host memory for a launch");
 	launch->todo = *todo;
@@ -533,7 +549,7 @@ static int renew_tables(struct hetckpt_core *core, struct hetckpt_flight *launch
 
 	launch->cleared |= !launch->park || !launch->bitmap;
 	if (!launch->park)
-		rc = hetckpt_frames_get(&core->pool, launch->queue, launch->resident, launch->threads,
+		rc = hetckpt_frames_get(&core->pool, launch->queue, launch->capacity, launch->threads,
 		                        launch->group_bytes, &launch->park, error);
 	if (!rc && !launch->bitmap)
 		rc = hetckpt_bitmap_get(&core->pool, launch->queue, launch->total, &launch->bitmap, error);

@@ -28,7 +28,8 @@ struct hetckpt_flight {
 	struct hetckpt_queue *queue;       /* of the stream */
 	uint32_t grid[3], block[3], threads, dynamic_shared, flags;
 	uint64_t total;
-	uint32_t resident;                 /* capacity of frame tables */
+	uint32_t resident;                 /* blocks that run at once */
+	uint32_t capacity;                 /* of frame tables */
 	uint64_t group_bytes;
 	unsigned char *params;             /* padded to 8, then room for the launch record */
 	uint32_t param_bytes, record_at;   /* record_at: offset of the record */

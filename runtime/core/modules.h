@@ -25,6 +25,7 @@ struct hetckpt_fit {
 	uint32_t threads, dynamic_shared; /* of these blocks; threads 0: not asked yet */
 	uint32_t original;
 	uint32_t most, together;          /* larger and smaller of run and resume variant */
+	uint32_t unfinished;              /* of either: have begun and not ended */
 };
 
 struct hetckpt_function {

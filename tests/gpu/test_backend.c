@@ -332,6 +332,10 @@ static void test_launches(struct gpu *g, struct hetckpt_module *module, uint64_t
 	check_rc(g, g->ops->occupancy(fill, 256, 0, &occupancy, &g->error), 0, "occupancy");
 	note("fill with 256 threads: %u blocks a multiprocessor, %u in all", occupancy.per_sm, occupancy.resident);
 	check(occupancy.per_sm && occupancy.resident == occupancy.per_sm * g->facts.sm_count, "makes sense");
+	check(occupancy.unfinished == g->facts.max_blocks_per_sm * g->facts.sm_count &&
+	          occupancy.unfinished >= occupancy.resident, "warps that have ended make room for other blocks' warps");
+	check_rc(g, g->ops->occupancy(fill, 32, 0, &occupancy, &g->error), 0, "occupancy of blocks of a warp");
+	check(occupancy.unfinished == occupancy.resident, "there they do not");
 	check_rc(g, g->ops->occupancy(fill, 4096, 0, &occupancy, &g->error), 0, "occupancy of what cannot run");
 	check(!occupancy.per_sm && !occupancy.resident, "is zero");
 	free(host);

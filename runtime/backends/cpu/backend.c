@@ -73,6 +73,7 @@ static int probe(unsigned index, struct hetckpt_device_facts *facts, struct hetc
 	facts->l2_bytes = l2 > 0 ? (uint32_t)l2 : 0;
 	facts->max_threads_per_block = CPU_MAX_THREADS;
 	facts->max_threads_per_sm = 2048;
+	facts->max_blocks_per_sm = 32;
 	facts->regs_per_block = 65536;
 	facts->max_grid[0] = 0x7fffffff;
 	facts->max_grid[1] = facts->max_grid[2] = 65535;

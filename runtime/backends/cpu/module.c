@@ -154,12 +154,12 @@ int cpu_occupancy(struct hetckpt_kernel *kernel, uint32_t threads, uint32_t dyna
                   struct hetckpt_occupancy *occupancy, struct hetckpt_error *error)
 {
 	(void)error;
-	occupancy->per_sm = 0;
-	occupancy->resident = 0;
+	memset(occupancy, 0, sizeof *occupancy);
 	if (!threads || threads > kernel->max_threads || dynamic_shared > CPU_SHARED_OPTIN ||
 	    kernel->function->static_shared + dynamic_shared > CPU_SHARED_OPTIN)
 		return 0;
 	occupancy->per_sm = cpu_pool_in_flight(kernel, threads, dynamic_shared);
 	occupancy->resident = occupancy->per_sm * kernel->module->device->pool.threads;
+	occupancy->unfinished = occupancy->resident;
 	return 0;
 }

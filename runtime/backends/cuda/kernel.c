@@ -11,6 +11,7 @@
 #define ALIGN8(n) (((n) + 7u) & ~7u)
 /* Parameters of most kernels need no allocation. */
 #define PARAMS_LOCAL 64u
+#define WARP 32u
 
 /* ---- Facts ------------------------------------------------------------------ */
 
@@ -88,6 +89,27 @@ int cuda_kernel_init(struct hetckpt_kernel *kernel, struct hetckpt_error *error)
 	return rc ? rc : check_params(kernel, error);
 }
 
+/*
+ * Blocks of a multiprocessor that can have begun and not ended. A warp's registers and its place
+ * go to another block's warp as soon as it ends, whatever the others of its block do: seen on
+ * an H200 with blocks of eight warps of which one ran on, where blocks began in the places of
+ * warps of several others. What stays until the whole block has ended is its number and its
+ * shared memory. A block of one warp ends with it.
+ */
+static uint32_t unfinished_per_sm(const struct hetckpt_kernel *kernel, uint32_t per_sm, uint32_t threads,
+                                  uint32_t dynamic_shared)
+{
+	const struct hetckpt_device_facts *facts = &kernel->module->device->facts;
+	uint64_t shared = (uint64_t)kernel->facts.static_shared + dynamic_shared;
+	uint64_t most = facts->max_blocks_per_sm;
+
+	if (threads <= WARP)
+		return per_sm;
+	if (shared && facts->shared_per_sm / shared < most)
+		most = facts->shared_per_sm / shared;
+	return most > per_sm ? (uint32_t)most : per_sm;
+}
+
 int cuda_occupancy(struct hetckpt_kernel *kernel, uint32_t threads, uint32_t dynamic_shared,
                    struct hetckpt_occupancy *occupancy, struct hetckpt_error *error)
 {
@@ -105,6 +127,8 @@ int cuda_occupancy(struct hetckpt_kernel *kernel, uint32_t threads, uint32_t dyn
 	if (!rc && blocks > 0) {
 		occupancy->per_sm = (uint32_t)blocks;
 		occupancy->resident = (uint32_t)blocks * device->facts.sm_count;
+		occupancy->unfinished =
+			unfinished_per_sm(kernel, (uint32_t)blocks, threads, dynamic_shared) * device->facts.sm_count;
 	}
 	cuda_leave(device);
 	return rc;

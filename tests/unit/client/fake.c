@@ -276,7 +276,7 @@ static void run_device_info(const struct hetckpt_msg *m)
 		.name = "Fake Device", .total_bytes = ARENA_BYTES, .shared_per_block = 48 << 10,
 		.shared_per_block_optin = 96 << 10, .shared_per_sm = 128 << 10, .sm_count = 3, .clock_khz = 1000,
 		.memory_clock_khz = 2000, .bus_width = 64, .l2_bytes = 1 << 20, .max_threads_per_block = 1024,
-		.max_threads_per_sm = 2048, .regs_per_block = 65536, .major = 9, .minor = 0,
+		.max_threads_per_sm = 2048, .max_blocks_per_sm = 32, .regs_per_block = 65536, .major = 9, .minor = 0,
 		.max_grid = {0x7fffffff, 65535, 65535}, .max_block = {1024, 1024, 64},
 	};
 

@@ -115,12 +115,20 @@ static unsigned resident_of(int variant)
 	return fake.resident;
 }
 
-/* A new block begins as soon as one has ended, and never more than fit at once. */
+/* Blocks that can have begun and not ended: others may use the places of threads that have ended. */
+static unsigned unfinished_of(int variant)
+{
+	unsigned resident = resident_of(variant);
+
+	return fake.unfinished > resident ? fake.unfinished : resident;
+}
+
+/* A new block begins as soon as there is room, and never more are unfinished than can be. */
 static void run_launch(const struct machine_launch *launch)
 {
 	struct grid_run run = {.launch = launch,
 	                       .blocks = (uint64_t)launch->grid[0] * launch->grid[1] * launch->grid[2]};
-	unsigned slots = resident_of((int)launch->variant);
+	unsigned slots = unfinished_of((int)launch->variant);
 	pthread_t thread[SLOTS_MAX];
 
 	if (fake.shuffle) {
@@ -376,7 +384,8 @@ static int fake_occupancy(struct hetckpt_kernel *kernel, uint32_t threads, uint3
 	(void)threads;
 	(void)dynamic_shared;
 	(void)error;
-	*occupancy = (struct hetckpt_occupancy){.per_sm = (resident + 1) / 2, .resident = resident};
+	*occupancy = (struct hetckpt_occupancy){
+		.per_sm = (resident + 1) / 2, .resident = resident, .unfinished = unfinished_of(kernel->variant)};
 	return 0;
 }
 

@@ -16,6 +16,7 @@ struct fake_settings {
 	unsigned resident;        /* blocks at once; default 4 */
 	unsigned run_resident;    /* of the run variant; 0: the same */
 	unsigned resume_resident; /* of the resume variant; 0: the same */
+	unsigned unfinished;      /* blocks that can have begun and not ended; 0, or less than those at once: as many */
 	uint64_t memory;          /* bytes of the device; default 1 GiB */
 	int shuffle;              /* blocks of a launch start in random order */
 	uint64_t taken;           /* an address that map says is taken; 0: none */

@@ -95,6 +95,7 @@ static void random_pauses(const struct hetckpt_backend *backend, uint64_t seed, 
 	fake.resident = 1 + (unsigned)(test_random(&random) % 8);
 	fake.resume_resident = test_random(&random) % 3 ? 0 : 1 + (unsigned)(test_random(&random) % 8);
 	fake.run_resident = test_random(&random) % 3 ? 0 : 1 + (unsigned)(test_random(&random) % 8);
+	fake.unfinished = test_random(&random) % 2 ? 0 : 1 + (unsigned)(test_random(&random) % 30);
 	fake.shuffle = (int)(test_random(&random) % 2);
 	rig = rig_make(backend);
 	for (uint32_t s = 1; s <= 3; s++)

@@ -101,6 +101,7 @@ ENTRY cu_result cuDeviceGetAttribute(int *value, unsigned which, cu_device devic
 	case CU_ATTR_SHARED_OPTIN: *value = FAKE_SHARED; break;
 	case CU_ATTR_MAX_PITCH: *value = 1 << 20; break; /* small, so that rows are copied singly */
 	case CU_ATTR_SM_COUNT: *value = FAKE_SMS; break;
+	case CU_ATTR_MAX_BLOCKS_PER_SM: *value = 32; break;
 	case CU_ATTR_MAJOR: *value = 9; break;
 	case CU_ATTR_MINOR: *value = 0; break;
 	case CU_ATTR_VMM: case CU_ATTR_VMM_POSIX_FD: *value = 1; break;
