@@ -14,6 +14,7 @@ inline constexpr llvm::StringLiteral PollWarp = "__hetckpt_poll_warp";
 inline constexpr llvm::StringLiteral PollBlock = "__hetckpt_poll_block";
 inline constexpr llvm::StringLiteral PollEntry = "__hetckpt_poll_entry";
 inline constexpr llvm::StringLiteral Due = "__hetckpt_due";
+inline constexpr llvm::StringLiteral Pace = "__hetckpt_pace";
 inline constexpr llvm::StringLiteral Spin = "__hetckpt_spin";
 inline constexpr llvm::StringLiteral Barrier = "__hetckpt_barrier";
 inline constexpr llvm::StringLiteral IsShared = "__hetckpt_is_shared";
@@ -23,6 +24,8 @@ inline constexpr llvm::StringLiteral DynamicShared = "__hetckpt_dynamic_shared";
 /// Metadata on a poll at the end of a strip: a target may read the flag when the
 /// strip begins.
 inline constexpr llvm::StringLiteral PollAhead = "hetckpt.ahead";
+/// Metadata on a poll: the site of the pace calls whose answer it can correct, an i32.
+inline constexpr llvm::StringLiteral Paced = "hetckpt.paced";
 /// Inside variants until they are finished: the logical block id and grid.
 inline constexpr llvm::StringLiteral LogicalBlock[3] = {
     "__hetckpt_logical_ctaid_x", "__hetckpt_logical_ctaid_y",

@@ -131,6 +131,13 @@ static Value *stepTaken(Value *By, const BasicBlock &Latch, const BasicBlock &He
                               : By;
 }
 
+uint64_t maxStride(const CountedLoop &C) {
+  unsigned Bits = C.Counter->getType()->getIntegerBitWidth();
+  uint64_t Largest = Bits >= 32 ? (1u << 29) : (1u << (Bits / 2));
+  uint64_t Step = C.Step < 0 ? -C.Step : C.Step;
+  return std::max<uint64_t>(Largest / std::max<uint64_t>(Step, 1), 1);
+}
+
 /// Finds what counts in C, and how it steps.
 static std::optional<CountedLoop> matchCounter(const Loop &L, CountedLoop C) {
   BasicBlock *Latch = L.getLoopLatch();
@@ -369,13 +376,7 @@ Planner::Cost Planner::visit(Loop *L) {
     P.Kind = CanLockstep ? PollKind::Lockstep : PollKind::Strip;
     P.Stride = PollStride ? unsigned(PollStride)
                           : std::max<uint64_t>(Interval / Iteration, 1);
-    // Bounds are computed in the counter's type: keep stride * step far from
-    // its range.
-    unsigned Bits = Counted->Counter->getType()->getIntegerBitWidth();
-    uint64_t Largest = Bits >= 32 ? (1u << 29) : (1u << (Bits / 2));
-    uint64_t Step = Counted->Step < 0 ? -Counted->Step : Counted->Step;
-    P.Stride = std::clamp<uint64_t>(
-        P.Stride, 1, std::max<uint64_t>(Largest / std::max<uint64_t>(Step, 1), 1));
+    P.Stride = std::clamp<uint64_t>(P.Stride, 1, maxStride(*Counted));
   } else {
     P.Kind = S == Scope::Thread ? PollKind::Timed : PollKind::Fuel;
   }

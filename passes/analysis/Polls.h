@@ -80,6 +80,10 @@ struct CountedLoop {
 
 std::optional<CountedLoop> matchCountedLoop(const llvm::Loop &L);
 
+/// Iterations of the longest strip: its end is computed in the counter's type, far from the
+/// bounds of which it must stay.
+uint64_t maxStride(const CountedLoop &C);
+
 /// What lies between the last point before a loop where the scope is together and the
 /// loop.
 struct LockstepRegion {

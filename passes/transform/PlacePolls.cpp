@@ -50,15 +50,19 @@ public:
         P->setConvergent();
   }
 
-  /// Splits the edge From -> To with a safepoint.
+  /// Splits the edge From -> To with a safepoint, whose poll corrects the pace of Site.
   BasicBlock *addSafepoint(BasicBlock *From, BasicBlock *To, const LoopPlan &P,
-                           StringRef Kind);
+                           StringRef Kind, unsigned Site = NoSite);
+  Value *pace(IRBuilder<> &B, unsigned Site, uint64_t Planned, uint64_t Most);
   void addTimedPoll(BasicBlock *Latch, BasicBlock *Header, const LoopPlan &P);
   void addFuelPoll(BasicBlock *Latch, BasicBlock *Header, const LoopPlan &P);
   void pay(IRBuilder<> &B, Value *Nanoseconds);
   void refill(IRBuilder<> &B);
 
   AllocaInst *Fuel = nullptr;
+  unsigned Sites = FuelSite + 1; ///< of pace, so far
+
+  static constexpr unsigned FuelSite = 0, NoSite = ~0u;
 
 private:
   BasicBlock *addGuard(BasicBlock *Latch, BasicBlock *Header, const LoopPlan &P,
@@ -87,7 +91,7 @@ static BasicBlock *splitEdgeRaw(BasicBlock *From, BasicBlock *To,
 }
 
 BasicBlock *Placer::addSafepoint(BasicBlock *From, BasicBlock *To,
-                                 const LoopPlan &P, StringRef Kind) {
+                                 const LoopPlan &P, StringRef Kind, unsigned Site) {
   Safepoint SP;
   SP.Id = K.Safepoints.size() + 1;
   SP.Kind = Kind.str();
@@ -105,6 +109,9 @@ BasicBlock *Placer::addSafepoint(BasicBlock *From, BasicBlock *To,
   CallInst *Flag = B.CreateCall(Poll, {Launch}, "poll");
   if (P.Stride)
     Flag->setMetadata(names::PollAhead, MDNode::get(F.getContext(), {}));
+  if (Site != NoSite)
+    Flag->setMetadata(names::Paced, MDNode::get(F.getContext(), ConstantAsMetadata::get(
+                                                                    B.getInt32(Site))));
   if (*K.PauseScope != Scope::Thread)
     Flag->setConvergent();
   Value *Must = B.CreateICmpNE(Flag, B.getInt32(0));
@@ -119,8 +126,21 @@ void Placer::pay(IRBuilder<> &B, Value *Nanoseconds) {
   B.CreateStore(B.CreateSub(Left, Nanoseconds), Fuel);
 }
 
+/// How far to go until the next poll, by a target that measures how long the way before
+/// took. A stride that is asked for is kept.
+Value *Placer::pace(IRBuilder<> &B, unsigned Site, uint64_t Planned, uint64_t Most) {
+  if (PollStride || !PollInterval)
+    return B.getInt32(Planned);
+  CallInst *Pace = callNamed(B, names::Pace, B.getInt32Ty(),
+                             {B.getInt32(Site), B.getInt32(Planned), B.getInt32(Most)});
+  Pace->getCalledFunction()->setOnlyAccessesInaccessibleMemory();
+  Pace->getCalledFunction()->setDoesNotThrow();
+  Pace->getCalledFunction()->setWillReturn();
+  return Pace;
+}
+
 void Placer::refill(IRBuilder<> &B) {
-  B.CreateStore(B.getInt32(fullTank()), Fuel);
+  B.CreateStore(pace(B, FuelSite, fullTank(), 1u << 30), Fuel);
 }
 
 /// Gives Latch -> Header a second way, through the block that is returned, which is taken
@@ -208,8 +228,9 @@ void Placer::addFuelPoll(BasicBlock *Latch, BasicBlock *Header,
     return B.CreateICmpSLE(Left, B.getInt32(0), "empty");
   });
   IRBuilder<> R(Back->getTerminator());
+  R.SetCurrentDebugLocation(P.Loc);
   refill(R);
-  addSafepoint(Back, Header, P, "loop");
+  addSafepoint(Back, Header, P, "loop", FuelSite);
 }
 
 void placePolls(Kernel &K, Function &F, Value *Launch, const PollPlan &Plan) {
@@ -229,16 +250,26 @@ void placePolls(Kernel &K, Function &F, Value *Launch, const PollPlan &Plan) {
     case PollKind::Strip:
     case PollKind::Lockstep: {
       std::optional<CountedLoop> Counted = matchCountedLoop(*L);
+      if (!Counted)
+        continue;
       StripMined R;
+      // A loop in another one may be entered often and end soon: then asking costs more
+      // than it is worth, and the outer one polls too.
+      Stride By{P.Stride, nullptr};
+      unsigned Site = Placer::NoSite;
+      if (P.Depth == 1) {
+        Site = Place.Sites++;
+        By.Ask = [&, Site, Most = maxStride(*Counted)](IRBuilder<> &B) {
+          return Place.pace(B, Site, P.Stride, Most);
+        };
+      }
       if (P.Kind == PollKind::Lockstep) {
         Uniformity U(F, *K.PauseScope, LI, DT);
         auto Region = findLockstepRegion(*L, LI, DT, U);
-        if (!Counted || !Region)
+        if (!Region)
           continue;
-        R = lockstepStripMine(*L, *Counted, P.Stride, *K.PauseScope, *Region, DT);
+        R = lockstepStripMine(*L, *Counted, By, *K.PauseScope, *Region, DT);
       } else {
-        if (!Counted)
-          continue;
         if (P.PaysFuel && P.UniformTrip) {
           // Inside another loop most trips are short: they pay and run as they were.
           Value *Iterations = nullptr;
@@ -249,9 +280,9 @@ void placePolls(Kernel &K, Function &F, Value *Launch, const PollPlan &Plan) {
           Place.pay(B, B.CreateMul(Iterations, B.getInt32(Cost)));
           DT.recalculate(F);
           LoopInfo Again(DT);
-          R = stripMine(*Again.getLoopFor(P.Header), *Counted, P.Stride);
+          R = stripMine(*Again.getLoopFor(P.Header), *Counted, By);
         } else {
-          R = stripMine(*L, *Counted, P.Stride);
+          R = stripMine(*L, *Counted, By);
         }
       }
       if (P.PaysFuel) {
@@ -267,7 +298,7 @@ void placePolls(Kernel &K, Function &F, Value *Launch, const PollPlan &Plan) {
       } else if (auto *I = dyn_cast<Instruction>(R.Iterations)) {
         RecursivelyDeleteTriviallyDeadInstructions(I);
       }
-      Place.addSafepoint(R.Boundary, R.Strip, P, "loop");
+      Place.addSafepoint(R.Boundary, R.Strip, P, "loop", Site);
       break;
     }
     case PollKind::Timed: {

@@ -68,7 +68,7 @@ struct StripHead {
 /// twice (stride-1)*step cannot overflow for steps below 2^32; a step outside that range or
 /// not positive leaves the strip as long as the loop.
 static StripHead stripHead(IRBuilder<> &B, const CountedLoop &C, Value *Counter,
-                           uint64_t Stride) {
+                           Value *Stride) {
   Type *Ty = Counter->getType();
   Type *I64 = B.getInt64Ty();
   bool Up = C.VariableStep || C.Step > 0;
@@ -79,10 +79,11 @@ static StripHead stripHead(IRBuilder<> &B, const CountedLoop &C, Value *Counter,
                        : B.CreateSub(X1, C.Bound, "distance");
   Value *Longer, *End;
   const unsigned Doubled = PollStride ? 0 : 1;
+  Value *Further = B.CreateSub(Stride, B.getInt32(1));
   if (C.VariableStep) {
     Value *Wide = B.CreateZExt(Distance, I64);
     Value *D = B.CreateSExt(Step, I64, "step");
-    Value *Span = B.CreateMul(D, B.getInt64(Stride - 1), "span");
+    Value *Span = B.CreateMul(D, B.CreateZExt(Further, I64), "span");
     Value *Sane = B.CreateICmpULT(B.CreateSub(D, B.getInt64(1)),
                                   B.getInt64(0xffffffffu), "sane");
     Longer = B.CreateAnd(
@@ -90,9 +91,8 @@ static StripHead stripHead(IRBuilder<> &B, const CountedLoop &C, Value *Counter,
     End = B.CreateAdd(X1, B.CreateTrunc(Span, Ty));
   } else {
     uint64_t Size = C.Step < 0 ? -C.Step : C.Step;
-    Value *Span = ConstantInt::get(Ty, (Stride - 1) * Size);
-    Longer = B.CreateICmpUGT(
-        Distance, ConstantInt::get(Ty, ((Stride - 1) * Size) << Doubled), "longer");
+    Value *Span = B.CreateMul(B.CreateZExtOrTrunc(Further, Ty), ConstantInt::get(Ty, Size));
+    Longer = B.CreateICmpUGT(Distance, B.CreateShl(Span, Doubled), "longer");
     End = Up ? B.CreateAdd(X1, Span) : B.CreateSub(X1, Span);
   }
   Value *First = nullptr; // X1 does not end the loop
@@ -117,15 +117,14 @@ static StripHead stripHead(IRBuilder<> &B, const CountedLoop &C, Value *Counter,
   } else if (uint64_t Size = C.Step < 0 ? -C.Step : C.Step; Size > 1) {
     Left = B.CreateLShr(Left, ConstantInt::get(Ty, Log2_64(Size)));
   }
-  Left = B.CreateBinaryIntrinsic(Intrinsic::umin, Left,
-                                 ConstantInt::get(Ty, 2 * Stride));
+  Left = B.CreateBinaryIntrinsic(
+      Intrinsic::umin, Left, B.CreateZExtOrTrunc(B.CreateShl(Stride, 1), Ty));
   Left = B.CreateZExtOrTrunc(Left, B.getInt32Ty());
-  R.Iterations = B.CreateSelect(Longer, B.getInt32(Stride), Left, "iterations");
+  R.Iterations = B.CreateSelect(Longer, Stride, Left, "iterations");
   return R;
 }
 
-Value *stripLimit(IRBuilder<> &B, const CountedLoop &C, Value *Counter,
-                  uint64_t Stride) {
+Value *stripLimit(IRBuilder<> &B, const CountedLoop &C, Value *Counter, Value *Stride) {
   return stripHead(B, C, Counter, Stride).Limit;
 }
 
@@ -166,7 +165,7 @@ BasicBlock *versionShortTrips(Loop &L, const CountedLoop &C, uint64_t Stride,
   Instruction *Old = Pre->getTerminator();
   IRBuilder<> B(Old);
   B.SetCurrentDebugLocation(L.getStartLoc());
-  StripHead Head = stripHead(B, C, C.Start, Stride);
+  StripHead Head = stripHead(B, C, C.Start, B.getInt32(Stride));
   Iterations = Head.Iterations;
   if (auto *I = dyn_cast<Instruction>(Head.Limit); I && I->use_empty())
     I->eraseFromParent();
@@ -179,7 +178,7 @@ BasicBlock *versionShortTrips(Loop &L, const CountedLoop &C, uint64_t Stride,
   return Short;
 }
 
-StripMined stripMine(Loop &L, const CountedLoop &C, uint64_t Stride) {
+StripMined stripMine(Loop &L, const CountedLoop &C, const Stride &By) {
   BasicBlock *Pre = L.getLoopPreheader(), *Header = L.getHeader(),
              *Latch = L.getLoopLatch();
   Function *F = Header->getParent();
@@ -206,7 +205,7 @@ StripMined stripMine(Loop &L, const CountedLoop &C, uint64_t Stride) {
     if (&Phi == C.Counter)
       Counter = Outer;
   }
-  StripHead Head = stripHead(B, C, Counter, Stride);
+  StripHead Head = stripHead(B, C, Counter, By.at(B));
   R.Iterations = Head.Iterations;
   B.CreateBr(Header);
   Pre->getTerminator()->replaceSuccessorWith(Header, R.Strip);

@@ -3,12 +3,25 @@
 
 #include "analysis/Polls.h"
 #include "llvm/IR/IRBuilder.h"
+#include <functional>
 
 namespace hetckpt {
 
-/// At B, the bound of the strip that begins with Counter, in place of C.Bound.
+/// Iterations of a strip: a constant, or what Ask makes where a strip begins, an i32 from 1 to
+/// maxStride that is the same for all threads of the scope.
+struct Stride {
+  uint64_t Planned;
+  std::function<llvm::Value *(llvm::IRBuilder<> &)> Ask;
+
+  llvm::Value *at(llvm::IRBuilder<> &B) const {
+    return Ask ? Ask(B) : B.getInt32(Planned);
+  }
+};
+
+/// At B, the bound of the strip of Stride iterations (i32) that begins with Counter, in
+/// place of C.Bound.
 llvm::Value *stripLimit(llvm::IRBuilder<> &B, const CountedLoop &C,
-                        llvm::Value *Counter, uint64_t Stride);
+                        llvm::Value *Counter, llvm::Value *Stride);
 
 /// Puts a plain copy of L beside it and lets short trips (at most twice Stride
 /// iterations) take the copy: loops inside others often end soon, and then run exactly
@@ -25,7 +38,7 @@ struct StripMined {
   llvm::Value *Iterations;    ///< i32, in Strip: iterations of the strip to come
 };
 
-/// Strip-mines L by stride iterations. Counted: as matched on L.
-StripMined stripMine(llvm::Loop &L, const CountedLoop &Counted, uint64_t Stride);
+/// Strip-mines L. Counted: as matched on L.
+StripMined stripMine(llvm::Loop &L, const CountedLoop &Counted, const Stride &By);
 
 } // namespace hetckpt
