@@ -58,6 +58,7 @@ public:
   void addFuelPoll(BasicBlock *Latch, BasicBlock *Header, const LoopPlan &P);
   void pay(IRBuilder<> &B, Value *Nanoseconds);
   void refill(IRBuilder<> &B);
+  void refill();
 
   AllocaInst *Fuel = nullptr;
   unsigned Sites = FuelSite + 1; ///< of pace, so far
@@ -75,6 +76,9 @@ private:
 };
 
 } // namespace
+
+/// A stride that is asked for is kept.
+static bool isPaced() { return !PollStride && PollInterval; }
 
 static int32_t fullTank() {
   return int32_t(std::min<uint64_t>(uint64_t(PollInterval) * 1000, 1u << 30));
@@ -109,7 +113,7 @@ BasicBlock *Placer::addSafepoint(BasicBlock *From, BasicBlock *To,
   CallInst *Flag = B.CreateCall(Poll, {Launch}, "poll");
   if (P.Stride)
     Flag->setMetadata(names::PollAhead, MDNode::get(F.getContext(), {}));
-  if (Site != NoSite)
+  if (Site != NoSite && isPaced())
     Flag->setMetadata(names::Paced, MDNode::get(F.getContext(), ConstantAsMetadata::get(
                                                                     B.getInt32(Site))));
   if (*K.PauseScope != Scope::Thread)
@@ -127,9 +131,9 @@ void Placer::pay(IRBuilder<> &B, Value *Nanoseconds) {
 }
 
 /// How far to go until the next poll, by a target that measures how long the way before
-/// took. A stride that is asked for is kept.
+/// took.
 Value *Placer::pace(IRBuilder<> &B, unsigned Site, uint64_t Planned, uint64_t Most) {
-  if (PollStride || !PollInterval)
+  if (!isPaced())
     return B.getInt32(Planned);
   CallInst *Pace = callNamed(B, names::Pace, B.getInt32Ty(),
                              {B.getInt32(Site), B.getInt32(Planned), B.getInt32(Most)});
@@ -137,6 +141,12 @@ Value *Placer::pace(IRBuilder<> &B, unsigned Site, uint64_t Planned, uint64_t Mo
   Pace->getCalledFunction()->setDoesNotThrow();
   Pace->getCalledFunction()->setWillReturn();
   return Pace;
+}
+
+/// Behind the last safepoint, where those that resume come by as well.
+void Placer::refill() {
+  IRBuilder<> B(K.Safepoints.back().Cont->getTerminator());
+  refill(B);
 }
 
 void Placer::refill(IRBuilder<> &B) {
@@ -227,10 +237,8 @@ void Placer::addFuelPoll(BasicBlock *Latch, BasicBlock *Header,
     Value *Left = B.CreateLoad(B.getInt32Ty(), Fuel);
     return B.CreateICmpSLE(Left, B.getInt32(0), "empty");
   });
-  IRBuilder<> R(Back->getTerminator());
-  R.SetCurrentDebugLocation(P.Loc);
-  refill(R);
   addSafepoint(Back, Header, P, "loop", FuelSite);
+  refill();
 }
 
 void placePolls(Kernel &K, Function &F, Value *Launch, const PollPlan &Plan) {
@@ -293,12 +301,12 @@ void placePolls(Kernel &K, Function &F, Value *Launch, const PollPlan &Plan) {
                            ? B.CreateMul(R.Iterations, B.getInt32(Cost))
                            : cast<Value>(B.getInt32(Most / 2));
         Place.pay(B, Price);
-        IRBuilder<> Boundary(R.Boundary->getTerminator());
-        Place.refill(Boundary);
       } else if (auto *I = dyn_cast<Instruction>(R.Iterations)) {
         RecursivelyDeleteTriviallyDeadInstructions(I);
       }
       Place.addSafepoint(R.Boundary, R.Strip, P, "loop", Site);
+      if (P.PaysFuel)
+        Place.refill();
       break;
     }
     case PollKind::Timed: {

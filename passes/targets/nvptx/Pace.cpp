@@ -27,17 +27,21 @@
 // by votes only.
 //
 // Nothing of this is state that a snapshot holds: a kernel that resumes begins with the plan.
-// The words lie in local memory, stored and loaded as volatile so that none of them takes a
-// register in the loop between.
+// The words lie in local memory, so that none of them takes a register in the loop between.
+// LLVM leaves them there because they are volatile. The assembler turns local memory into
+// registers wherever it knows all offsets, so it is not told: they begin at an element whose
+// number, always 0, comes from the launch record.
 #include "targets/nvptx/Pace.h"
 #include "Names.h"
 #include "Options.h"
+#include "hetckpt/abi.h"
 #include "transform/Frame.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/MDBuilder.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Transforms/Utils/BasicBlockUtils.h"
+#include <cstddef>
 #include <map>
 
 using namespace llvm;
@@ -56,32 +60,41 @@ public:
   void correct(CallInst *Poll);
 
 private:
+  /// Three words from First on.
   struct Words {
-    AllocaInst *Near = nullptr;  ///< the answer
-    AllocaInst *Begin = nullptr; ///< clock of the last question
-    AllocaInst *Wait = nullptr;  ///< polls that need not look
-    uint32_t Most = 0;           ///< largest answer
+    unsigned First;
+    uint32_t Most; ///< largest answer
   };
+  enum Word { Near, Begin, Wait }; ///< the answer; clock of the last question; polls that need not look
 
   Value *clock(IRBuilder<> &B) {
     return callNamed(B, "llvm.nvvm.read.ptx.sreg.clock", B.getInt32Ty());
   }
-  AllocaInst *word(const Twine &Name, uint32_t Value);
+  Value *address(IRBuilder<> &B, const Words &W, Word Which);
+  Value *load(IRBuilder<> &B, const Words &W, Word Which) {
+    return B.CreateLoad(B.getInt32Ty(), address(B, W, Which), /*isVolatile=*/true);
+  }
+  void store(IRBuilder<> &B, Value *V, const Words &W, Word Which) {
+    B.CreateStore(V, address(B, W, Which), /*isVolatile=*/true);
+  }
   Value *anyOf(IRBuilder<> &B, StringRef Poll, Value *Mine);
 
   Function &F;
   std::map<uint64_t, Words> Sites;
+  AllocaInst *Object = nullptr; ///< all words
 };
 
 } // namespace
 
-AllocaInst *Pacing::word(const Twine &Name, uint32_t Value) {
-  BasicBlock &Entry = F.getEntryBlock();
-  IRBuilder<> B(&Entry, Entry.begin());
-  AllocaInst *A = B.CreateAlloca(B.getInt32Ty(), nullptr, Name);
-  B.SetInsertPoint(&*Entry.getFirstNonPHIOrDbgOrAlloca());
-  B.CreateStore(B.getInt32(Value), A, /*isVolatile=*/true);
-  return A;
+Value *Pacing::address(IRBuilder<> &B, const Words &W, Word Which) {
+  // Shared memory is smaller than 2 GiB. Asked each time, so that it is in no register between.
+  Value *Shared = B.CreateAlignedLoad(
+      B.getInt32Ty(),
+      B.CreateConstInBoundsGEP1_32(B.getInt8Ty(), F.getArg(F.arg_size() - 1),
+                                   offsetof(hetckpt_launch, dynamic_shared)),
+      Align(4));
+  Value *Zero = B.CreateLShr(Shared, 31);
+  return B.CreateGEP(B.getInt32Ty(), Object, B.CreateAdd(Zero, B.getInt32(W.First + Which)));
 }
 
 /// pace() -> the word, after the clock has been noted.
@@ -89,16 +102,25 @@ void Pacing::answer(CallInst *Pace) {
   auto Constant = [&](unsigned I) {
     return cast<ConstantInt>(Pace->getArgOperand(I))->getZExtValue();
   };
-  Words &W = Sites[Constant(0)];
-  if (!W.Near) {
-    W.Near = word("pace.near", Constant(1));
-    W.Begin = word("pace.begin", 0);
-    W.Wait = word("pace.wait", 0);
+  auto [At, New] = Sites.try_emplace(Constant(0), Words{unsigned(3 * Sites.size()), 0});
+  Words &W = At->second;
+  if (New) {
     W.Most = Constant(2);
+    BasicBlock &Entry = F.getEntryBlock();
+    // Small objects become registers even so.
+    constexpr unsigned Least = 32;
+    auto *Ty = ArrayType::get(Type::getInt32Ty(F.getContext()), std::max(W.First + 3, Least));
+    if (Object)
+      Object->setAllocatedType(Ty);
+    else
+      Object = new AllocaInst(Ty, 0, "paces", Entry.begin());
+    IRBuilder<> B(&*Entry.getFirstNonPHIOrDbgOrAlloca());
+    store(B, B.getInt32(Constant(1)), W, Near);
+    store(B, B.getInt32(0), W, Wait);
   }
   IRBuilder<> B(Pace);
-  B.CreateStore(clock(B), W.Begin, /*isVolatile=*/true);
-  Pace->replaceAllUsesWith(B.CreateLoad(B.getInt32Ty(), W.Near, /*isVolatile=*/true));
+  store(B, clock(B), W, Begin);
+  Pace->replaceAllUsesWith(load(B, W, Near));
   Pace->eraseFromParent();
 }
 
@@ -122,35 +144,33 @@ void Pacing::correct(CallInst *Poll) {
     return;
   const Words &W = At->second;
   StringRef Scope = Poll->getCalledFunction()->getName();
-  Type *I32 = Type::getInt32Ty(F.getContext());
   uint32_t Most = std::min<uint64_t>(PollInterval * CyclesPerMicrosecond, 1u << 29);
 
   IRBuilder<> B(Poll);
-  Value *Wait = B.CreateLoad(I32, W.Wait, /*isVolatile=*/true);
+  Value *Left = load(B, W, Wait);
   Instruction *Look, *Skip;
-  SplitBlockAndInsertIfThenElse(B.CreateIsNull(Wait), Poll, &Look, &Skip,
+  SplitBlockAndInsertIfThenElse(B.CreateIsNull(Left), Poll, &Look, &Skip,
                                 MDBuilder(F.getContext()).createUnlikelyBranchWeights());
   B.SetInsertPoint(Skip);
   B.SetCurrentDebugLocation(Poll->getDebugLoc());
-  B.CreateStore(B.CreateSub(Wait, B.getInt32(1)), W.Wait, /*isVolatile=*/true);
+  store(B, B.CreateSub(Left, B.getInt32(1)), W, Wait);
 
   B.SetInsertPoint(Look);
   B.SetCurrentDebugLocation(Poll->getDebugLoc());
-  Value *Took = B.CreateSub(clock(B), B.CreateLoad(I32, W.Begin, /*isVolatile=*/true));
+  Value *Took = B.CreateSub(clock(B), load(B, W, Begin));
   auto Reached = [&](uint32_t Cycles) {
     return anyOf(B, Scope, B.CreateICmpUGE(Took, B.getInt32(Cycles)));
   };
   Value *Half = Reached(Most / 2), *Whole = Reached(Most), *Far = Reached(4 * Most);
-  Value *S = B.CreateLoad(I32, W.Near, /*isVolatile=*/true);
+  Value *S = load(B, W, Near);
   Value *Quarter = B.CreateLShr(B.CreateAdd(S, B.getInt32(3)), 2); // rounded up
   Value *Less = B.CreateSelect(Far, Quarter, B.CreateSub(S, Quarter));
   Value *More = B.CreateAdd(S, B.CreateLShr(B.CreateAdd(S, B.getInt32(1)), 1));
   Value *Next = B.CreateSelect(Whole, Less, B.CreateSelect(Half, S, More));
   Next = B.CreateBinaryIntrinsic(Intrinsic::umin, Next, B.getInt32(W.Most));
   Next = B.CreateBinaryIntrinsic(Intrinsic::umax, Next, B.getInt32(1));
-  B.CreateStore(Next, W.Near, /*isVolatile=*/true);
-  B.CreateStore(B.CreateSelect(B.CreateICmpEQ(Next, S), B.getInt32(Settled), B.getInt32(0)),
-                W.Wait, /*isVolatile=*/true);
+  store(B, Next, W, Near);
+  store(B, B.CreateSelect(B.CreateICmpEQ(Next, S), B.getInt32(Settled), B.getInt32(0)), W, Wait);
 }
 
 void lowerPaces(Module &M) {

@@ -1,0 +1,71 @@
+; SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+; How long a strip is, is asked where it begins, and its poll says which answer it can
+; correct; a stride that is asked for is kept. Loops inside others keep their plan.
+; RUN: %opt -passes='hetckpt-instrument,verify' -S %s | FileCheck %s
+; RUN: %opt -hetckpt-poll-stride=8 -passes='hetckpt-instrument,verify' -S %s | FileCheck %s --check-prefix=FIXED
+target datalayout = "e-p6:32:32-i64:64-i128:128-i256:256-v16:16-v32:32-n16:32:64"
+target triple = "nvptx64-nvidia-cuda"
+
+declare void @llvm.nvvm.barrier.cta.sync.aligned.all(i32)
+
+; FIXED-NOT: __hetckpt_pace
+; FIXED-NOT: hetckpt.paced
+
+; 2^29, the longest strip, by steps of 4.
+; CHECK-LABEL: define ptx_kernel void @__hetckpt_run_sum(
+; CHECK: {{^}}strip:
+; CHECK: [[S:%.*]] = call i32 @__hetckpt_pace(i32 1, i32 {{[0-9]+}}, i32 134217728)
+; CHECK: [[S]]
+; CHECK: %limit = select i1
+; CHECK: call i32 @__hetckpt_poll_thread(ptr {{.*}}), {{.*}}!hetckpt.paced [[SITE1:![0-9]+]]
+define ptx_kernel void @sum(ptr %p, i32 %n) {
+entry:
+  br label %loop
+loop:
+  %i = phi i32 [ 0, %entry ], [ %j, %loop ]
+  %e = getelementptr i32, ptr %p, i32 %i
+  store volatile i32 %i, ptr %e
+  %j = add i32 %i, 4
+  %go = icmp ult i32 %j, %n
+  br i1 %go, label %loop, label %out
+out:
+  ret void
+}
+
+; Where an account is kept, what it is filled with is asked for, behind each poll; the poll of
+; a strip tells nothing of how long an account lasts.
+; CHECK-LABEL: define ptx_kernel void @__hetckpt_run_nest(
+; CHECK: call i32 @__hetckpt_pace(i32 0, i32 50000, i32 1073741824)
+; CHECK: call i32 @__hetckpt_poll_block(ptr {{.*}}!hetckpt.paced [[SITE0:![0-9]+]]
+; CHECK: {{^}}cont.2:
+; CHECK-NEXT: call i32 @__hetckpt_pace(i32 0, i32 50000, i32 1073741824)
+; CHECK: {{^}}cont.1:
+; CHECK-NEXT: call i32 @__hetckpt_pace(i32 0, i32 50000, i32 1073741824)
+; CHECK: {{^}}strip:
+; CHECK-NOT: __hetckpt_pace
+; CHECK: {{^}}inner:
+; CHECK: call i32 @__hetckpt_poll_block(ptr
+; CHECK-NOT: hetckpt.paced
+; CHECK-SAME: !hetckpt.ahead
+; CHECK-DAG: [[SITE0]] = !{i32 0}
+; CHECK-DAG: [[SITE1]] = !{i32 1}
+define ptx_kernel void @nest(ptr %p, i32 %n, i32 %m) {
+entry:
+  br label %outer
+outer:
+  %k = phi i32 [ 0, %entry ], [ %l, %latch ]
+  call void @llvm.nvvm.barrier.cta.sync.aligned.all(i32 0)
+  br label %inner
+inner:
+  %i = phi i32 [ 0, %outer ], [ %j, %inner ]
+  store volatile i32 %i, ptr %p
+  %j = add i32 %i, 1
+  %go = icmp ult i32 %j, %m
+  br i1 %go, label %inner, label %latch
+latch:
+  %l = add i32 %k, 1
+  %more = icmp ult i32 %l, %n
+  br i1 %more, label %outer, label %out
+out:
+  ret void
+}
