@@ -24,7 +24,8 @@ inline constexpr llvm::StringLiteral DynamicShared = "__hetckpt_dynamic_shared";
 /// Metadata on a poll at the end of a strip: a target may read the flag when the
 /// strip begins.
 inline constexpr llvm::StringLiteral PollAhead = "hetckpt.ahead";
-/// Metadata on a poll: the site of the pace calls whose answer it can correct, an i32.
+/// Metadata on a poll behind a strip: the site of the pace call whose answer it can correct, an
+/// i32.
 inline constexpr llvm::StringLiteral Paced = "hetckpt.paced";
 /// Inside variants until they are finished: the logical block id and grid.
 inline constexpr llvm::StringLiteral LogicalBlock[3] = {

@@ -20,12 +20,6 @@ static bool isPoll(const CallBase &Call) {
                     Callee->getName() == names::PollEntry);
 }
 
-/// All threads of the scope are told the same.
-static bool isPace(const CallBase &Call) {
-  const Function *Callee = Call.getCalledFunction();
-  return Callee && Callee->getName() == names::Pace;
-}
-
 /// True for a shuffle by which all lanes of a warp read the same one.
 static bool isBroadcast(const CallBase &Call) {
   if (!Call.getCalledFunction()->getName().starts_with("llvm.nvvm.shfl.sync.idx."))
@@ -90,7 +84,7 @@ bool Uniformity::isSource(const Instruction &I) const {
       isa<VAArgInst>(I))
     return true;
   auto *Call = dyn_cast<CallBase>(&I);
-  if (!Call || isPoll(*Call) || isPace(*Call))
+  if (!Call || isPoll(*Call))
     return false;
   switch (classifyCall(*Call)) {
   case Op::ThreadId:

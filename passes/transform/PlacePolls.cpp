@@ -61,9 +61,9 @@ public:
   void refill();
 
   AllocaInst *Fuel = nullptr;
-  unsigned Sites = FuelSite + 1; ///< of pace, so far
+  unsigned Sites = 0; ///< of pace, so far
 
-  static constexpr unsigned FuelSite = 0, NoSite = ~0u;
+  static constexpr unsigned NoSite = ~0u;
 
 private:
   BasicBlock *addGuard(BasicBlock *Latch, BasicBlock *Header, const LoopPlan &P,
@@ -76,9 +76,6 @@ private:
 };
 
 } // namespace
-
-/// A stride that is asked for is kept.
-static bool isPaced() { return !PollStride && PollInterval; }
 
 static int32_t fullTank() {
   return int32_t(std::min<uint64_t>(uint64_t(PollInterval) * 1000, 1u << 30));
@@ -113,7 +110,7 @@ BasicBlock *Placer::addSafepoint(BasicBlock *From, BasicBlock *To,
   CallInst *Flag = B.CreateCall(Poll, {Launch}, "poll");
   if (P.Stride)
     Flag->setMetadata(names::PollAhead, MDNode::get(F.getContext(), {}));
-  if (Site != NoSite && isPaced())
+  if (Site != NoSite)
     Flag->setMetadata(names::Paced, MDNode::get(F.getContext(), ConstantAsMetadata::get(
                                                                     B.getInt32(Site))));
   if (*K.PauseScope != Scope::Thread)
@@ -130,11 +127,8 @@ void Placer::pay(IRBuilder<> &B, Value *Nanoseconds) {
   B.CreateStore(B.CreateSub(Left, Nanoseconds), Fuel);
 }
 
-/// How far to go until the next poll, by a target that measures how long the way before
-/// took.
+/// Iterations until the next poll, by a target that measures how long the strip before took.
 Value *Placer::pace(IRBuilder<> &B, unsigned Site, uint64_t Planned, uint64_t Most) {
-  if (!isPaced())
-    return B.getInt32(Planned);
   CallInst *Pace = callNamed(B, names::Pace, B.getInt32Ty(),
                              {B.getInt32(Site), B.getInt32(Planned), B.getInt32(Most)});
   Pace->getCalledFunction()->setOnlyAccessesInaccessibleMemory();
@@ -150,7 +144,7 @@ void Placer::refill() {
 }
 
 void Placer::refill(IRBuilder<> &B) {
-  B.CreateStore(pace(B, FuelSite, fullTank(), 1u << 30), Fuel);
+  B.CreateStore(B.getInt32(fullTank()), Fuel);
 }
 
 /// Gives Latch -> Header a second way, through the block that is returned, which is taken
@@ -237,7 +231,7 @@ void Placer::addFuelPoll(BasicBlock *Latch, BasicBlock *Header,
     Value *Left = B.CreateLoad(B.getInt32Ty(), Fuel);
     return B.CreateICmpSLE(Left, B.getInt32(0), "empty");
   });
-  addSafepoint(Back, Header, P, "loop", FuelSite);
+  addSafepoint(Back, Header, P, "loop");
   refill();
 }
 
@@ -261,11 +255,13 @@ void placePolls(Kernel &K, Function &F, Value *Launch, const PollPlan &Plan) {
       if (!Counted)
         continue;
       StripMined R;
-      // A loop in another one may be entered often and end soon: then asking costs more
-      // than it is worth, and the outer one polls too.
+      // A stride that is asked for is kept. Threads that must agree keep the plan: correcting it
+      // takes votes, and blocks that wait for each other at a barrier have nothing to hide them
+      // behind. So do loops in others, which may be entered often and end soon; there
+      // the outer one polls too.
       Stride By{P.Stride, nullptr};
       unsigned Site = Placer::NoSite;
-      if (P.Depth == 1) {
+      if (P.Depth == 1 && *K.PauseScope == Scope::Thread && !PollStride && PollInterval) {
         Site = Place.Sites++;
         By.Ask = [&, Site, Most = maxStride(*Counted)](IRBuilder<> &B) {
           return Place.pace(B, Site, P.Stride, Most);
@@ -276,7 +272,7 @@ void placePolls(Kernel &K, Function &F, Value *Launch, const PollPlan &Plan) {
         auto Region = findLockstepRegion(*L, LI, DT, U);
         if (!Region)
           continue;
-        R = lockstepStripMine(*L, *Counted, By, *K.PauseScope, *Region, DT);
+        R = lockstepStripMine(*L, *Counted, P.Stride, *K.PauseScope, *Region, DT);
       } else {
         if (P.PaysFuel && P.UniformTrip) {
           // Inside another loop most trips are short: they pay and run as they were.

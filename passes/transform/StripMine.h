@@ -8,7 +8,7 @@
 namespace hetckpt {
 
 /// Iterations of a strip: a constant, or what Ask makes where a strip begins, an i32 from 1 to
-/// maxStride that is the same for all threads of the scope.
+/// maxStride.
 struct Stride {
   uint64_t Planned;
   std::function<llvm::Value *(llvm::IRBuilder<> &)> Ask;

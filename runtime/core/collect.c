@@ -254,6 +254,7 @@ static int collect(struct hetckpt_core *core, struct hetckpt_flight *launch,
 	struct unstarted_bits bits = {0};
 	int rc;
 
+	core->last_ended = hetckpt_core_now();
 	rc = hetckpt_frames_each(&core->pool, launch->park, note_parked, &parked, error);
 	if (!rc)
 		rc = bits_read(core, launch, &bits, error);

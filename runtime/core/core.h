@@ -101,7 +101,10 @@ struct hetckpt_pause_report {
 	uint64_t parked;        /* blocks with frames */
 	uint64_t unstarted;     /* blocks of launches in flight that have not begun */
 	uint32_t launches;      /* in flight */
-	double park_us;         /* from the call until all was parked, ended and collected */
+	double raised_us;       /* from the call until kernels could see the flag */
+	double ended_us;        /* until all that was on the device had parked or ended, as far as it was
+	                           looked for; 0: nothing was there */
+	double park_us;         /* until all of that was collected, too */
 };
 
 /*

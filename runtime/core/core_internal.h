@@ -164,6 +164,7 @@ struct hetckpt_core {
 	double short_ns;                     /* policy.h */
 	uint64_t submitted, retired;         /* seq */
 	uint64_t time_offset;                /* session time = device time + this */
+	uint64_t last_ended;                 /* hetckpt_core_now when a launch that saw the flag had ended */
 
 	/* The flag. Under raise. */
 	pthread_mutex_t raise;

@@ -122,8 +122,9 @@ int hetckpt_core_pause(struct hetckpt_core *core, int timeout_ms,
 	uint64_t begin = hetckpt_core_now(), still = 0;
 	int rc = hetckpt_pause_raise(core, error);
 
-	*report = (struct hetckpt_pause_report){0};
+	*report = (struct hetckpt_pause_report){.raised_us = (double)(hetckpt_core_now() - begin) / 1e3};
 	hetckpt_core_enter(core);
+	core->last_ended = 0;
 	/* Somebody may have resumed between the raise and the lock. */
 	if (!rc)
 		rc = hetckpt_pause_raise(core, error);
@@ -163,6 +164,8 @@ int hetckpt_core_pause(struct hetckpt_core *core, int timeout_ms,
 		core->state = HETCKPT_CORE_DRAINING;
 	if (!rc)
 		report_blocks(core, report);
+	if (core->last_ended > begin)
+		report->ended_us = (double)(core->last_ended - begin) / 1e3;
 	report->park_us = (double)(still - begin) / 1e3;
 	pthread_mutex_unlock(&core->lock);
 	core->host.wake(core->host.context);

@@ -17,9 +17,9 @@ int worker_do_pause(struct worker_request *r)
 	int rc = hetckpt_core_pause(r->worker->core, timeout, &report, &r->error);
 
 	if (!rc)
-		r->facts = json_pack("{s:I, s:I, s:I, s:f}", "launches", (json_int_t)report.launches,
+		r->facts = json_pack("{s:I, s:I, s:I, s:f, s:f, s:f}", "launches", (json_int_t)report.launches,
 			"parked", (json_int_t)report.parked, "unstarted", (json_int_t)report.unstarted,
-			"park_us", report.park_us);
+			"raised_us", report.raised_us, "ended_us", report.ended_us, "park_us", report.park_us);
 	return rc;
 }
 

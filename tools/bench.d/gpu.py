@@ -179,7 +179,7 @@ def pause(bench):
     for row in bench.table():
         if not row.pause or bench.options.sample and row.name not in bench.options.sample:
             continue
-        parked, seen, blocks = [], [], []
+        parked, seen, blocks, ended = [], [], [], []
         rng = random.Random(7)
         try:
             with bench.live(row.name, ["--unchecked"] + longer(row.arguments, row.pause)) as live, \
@@ -192,6 +192,7 @@ def pause(bench):
                     if turn >= 3:
                         seen.append(took)
                         parked.append(facts["park_us"])
+                        ended.append((facts["raised_us"], facts["ended_us"]))
                         blocks.append(facts.get("blocks_parked", facts.get("parked", 0)))
                     control.call("resume")
         except (bench.Wrong, bench.Failure, EOFError, OSError) as wrong:
@@ -200,11 +201,12 @@ def pause(bench):
                 continue
         if not parked:
             continue
-        bench.note("pause", row.title, {"park_us": parked, "seen_us": seen, "blocks": blocks})
+        bench.note("pause", row.title, {"park_us": parked, "raised_ended_us": ended, "seen_us": seen, "blocks": blocks})
         all_parked += parked
         all_seen += seen
-        print("%-30s %s; %s (%d pauses, %d blocks parked)" % (
-            row.title, spread(parked), spread(seen), len(parked), statistics.median(blocks)), flush=True)
+        print("%-30s %s; %s (%d pauses, %d blocks parked; flag up after %.0f us, kernels ended after %.0f)" % (
+            row.title, spread(parked), spread(seen), len(parked), statistics.median(blocks),
+            statistics.median(r for r, _ in ended), statistics.median(e for _, e in ended)), flush=True)
     if all_parked:
         print("%-30s %s; %s" % ("all", spread(all_parked), spread(all_seen)))
         aim(bench, "pause until all is parked, median of all samples [us]", 50, statistics.median(all_parked),

@@ -4,11 +4,11 @@
 //
 // What an iteration takes is known to the pass only by guess: it depends on the GPU, on what
 // else runs on the multiprocessor and on whether memory keeps up. So a thread notes the clock
-// when it sets out, and at the poll that ends the way compares:
+// when a strip begins, and compares at the poll behind it:
 //
-//   strip:     %s = load near[site]; store clock, begin[site]      ; pace()
+//   strip:     %s = load near; store clock, begin              ; pace()
 //   ...        %s iterations
-//   boundary:  br (load wait[site] == 0), look, skip
+//   boundary:  br (load wait == 0), look, skip
 //   skip:      wait -= 1
 //   look:      e = clock - begin
 //              near = e >= 4 most ? s/4 : e >= most ? 3s/4 : e < most/2 ? 3s/2 : s
@@ -17,14 +17,8 @@
 //
 // most is the poll interval in cycles. From a window of a factor of two a step by 3/4 or 3/2
 // stays inside, so it settles; then every sixteenth poll looks again, for the load on the
-// machine changes.
-//
-// All threads of the scope must be told the same, or they would come to their polls after
-// different numbers of iterations. They compare different readings, so each comparison is
-// voted on: if the time was up for one it was up for all. A thread alone votes with nobody;
-// lanes that are together read one clock and get one answer, which keeps them together.
-// Whoever votes has the same near and wait as the others: they begin with the same and change
-// by votes only.
+// machine changes. Lanes that are together read one clock and get one answer, which keeps
+// them together.
 //
 // Nothing of this is state that a snapshot holds: a kernel that resumes begins with the plan.
 // The words lie in local memory, so that none of them takes a register in the loop between.
@@ -77,7 +71,6 @@ private:
   void store(IRBuilder<> &B, Value *V, const Words &W, Word Which) {
     B.CreateStore(V, address(B, W, Which), /*isVolatile=*/true);
   }
-  Value *anyOf(IRBuilder<> &B, StringRef Poll, Value *Mine);
 
   Function &F;
   std::map<uint64_t, Words> Sites;
@@ -124,18 +117,6 @@ void Pacing::answer(CallInst *Pace) {
   Pace->eraseFromParent();
 }
 
-Value *Pacing::anyOf(IRBuilder<> &B, StringRef Poll, Value *Mine) {
-  if (Poll == names::PollThread)
-    return Mine;
-  CallInst *Vote =
-      Poll == names::PollWarp
-          ? callNamed(B, "llvm.nvvm.vote.any.sync", B.getInt1Ty(), {B.getInt32(~0u), Mine})
-          : callNamed(B, "llvm.nvvm.barrier.cta.red.or.aligned.all", B.getInt1Ty(),
-                      {B.getInt32(0), Mine});
-  Vote->setConvergent();
-  return Vote;
-}
-
 void Pacing::correct(CallInst *Poll) {
   constexpr uint64_t CyclesPerMicrosecond = 1800;
   auto *Site = mdconst::extract<ConstantInt>(Poll->getMetadata(names::Paced)->getOperand(0));
@@ -143,7 +124,6 @@ void Pacing::correct(CallInst *Poll) {
   if (At == Sites.end())
     return;
   const Words &W = At->second;
-  StringRef Scope = Poll->getCalledFunction()->getName();
   uint32_t Most = std::min<uint64_t>(PollInterval * CyclesPerMicrosecond, 1u << 29);
 
   IRBuilder<> B(Poll);
@@ -158,9 +138,7 @@ void Pacing::correct(CallInst *Poll) {
   B.SetInsertPoint(Look);
   B.SetCurrentDebugLocation(Poll->getDebugLoc());
   Value *Took = B.CreateSub(clock(B), load(B, W, Begin));
-  auto Reached = [&](uint32_t Cycles) {
-    return anyOf(B, Scope, B.CreateICmpUGE(Took, B.getInt32(Cycles)));
-  };
+  auto Reached = [&](uint32_t Cycles) { return B.CreateICmpUGE(Took, B.getInt32(Cycles)); };
   Value *Half = Reached(Most / 2), *Whole = Reached(Most), *Far = Reached(4 * Most);
   Value *S = load(B, W, Near);
   Value *Quarter = B.CreateLShr(B.CreateAdd(S, B.getInt32(3)), 2); // rounded up
