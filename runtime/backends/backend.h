@@ -291,13 +291,13 @@ struct hetckpt_backend {
 
 	/*
 	 * Required. Copies bytes (a multiple of 4, at most 32 KiB) from source to the
-	 * 4-aligned device address, past all queues and while kernels run: it must need
+	 * 4-aligned device address; with images 2 then as many from behind those, after all
+	 * of the first have arrived. Past all queues and while kernels run: it must need
 	 * nothing that a running kernel can occupy (a copy engine, or plain stores; not a
 	 * kernel of the vendor's memset). Each 32-bit word changes at once. When it returns,
-	 * every later poll of every running kernel sees the words. Two pokes by one thread
-	 * take effect in order. Takes microseconds: pause latency depends on it.
+	 * every later poll of every running kernel sees the words. Takes microseconds: pause latency depends on it.
 	 */
-	int (*poke)(struct hetckpt_device *device, uint64_t address, const void *source, size_t bytes,
+	int (*poke)(struct hetckpt_device *device, uint64_t address, const void *source, size_t bytes, unsigned images,
 	            struct hetckpt_error *error);
 
 	/*

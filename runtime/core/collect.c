@@ -32,11 +32,6 @@ static int by_block(const void *a, const void *b)
 	return x->block < y->block ? -1 : x->block > y->block;
 }
 
-static int note_parked(void *context, uint32_t block, uint32_t group)
-{
-	return hetckpt_blocks_add_parked(context, block, group);
-}
-
 /* How many of refs (sorted) are below block. */
 static size_t refs_below(const struct hetckpt_block_ref *refs, size_t count, uint64_t block)
 {
@@ -56,6 +51,7 @@ static size_t refs_below(const struct hetckpt_block_ref *refs, size_t count, uin
 struct unstarted_bits {
 	uint32_t *words;   /* of blocks from first on */
 	uint64_t first;    /* multiple of 32 */
+	uint64_t count;
 	bool any;
 };
 
@@ -65,12 +61,11 @@ static bool bit_at(const struct unstarted_bits *bits, uint64_t block)
 	return bits->words[block / 32] >> (block % 32) & 1;
 }
 
-/* Reads the bits of all blocks that are on the device. */
-static int bits_read(struct hetckpt_core *core, const struct hetckpt_flight *launch,
+/* Has the bits of all blocks read that are on the device; bits->count words. */
+static int bits_fetch(struct hetckpt_core *core, const struct hetckpt_flight *launch,
                      struct unstarted_bits *bits, struct hetckpt_error *error)
 {
-	uint64_t low = UINT64_MAX, high = 0, words;
-	int rc;
+	uint64_t low = UINT64_MAX, high = 0;
 
 	for (unsigned i = 0; i < launch->parts; i++) {
 		const struct hetckpt_part *part = &launch->part[i];
@@ -85,14 +80,34 @@ static int bits_read(struct hetckpt_core *core, const struct hetckpt_flight *lau
 		}
 	}
 	bits->first = low / 32 * 32;
-	words = high / 32 - low / 32 + 1;
-	bits->words = malloc(words * 4);
+	bits->count = high / 32 - low / 32 + 1;
+	bits->words = malloc(bits->count * 4);
 	if (!bits->words)
 		return hetckpt_error_set(error, -ENOMEM, 0, "out of host memory");
-	rc = hetckpt_dev_read(&core->dev, bits->words, launch->bitmap->address + bits->first / 8, words * 4,
-	                      error);
-	for (uint64_t i = 0; !rc && i < words; i++)
+	return hetckpt_dev_fetch(&core->dev, bits->words, launch->bitmap->address + bits->first / 8,
+	                         bits->count * 4, error);
+}
+
+/* Reads what the blocks have noted: who parked, sorted, and who has not begun. */
+static int notes_read(struct hetckpt_core *core, const struct hetckpt_flight *launch,
+                      struct hetckpt_blocks *parked, struct unstarted_bits *bits, struct hetckpt_error *error)
+{
+	uint32_t *keys = NULL;
+	int rc = hetckpt_frames_fetch(&core->pool, launch->park, &keys, error), settled;
+
+	if (!rc)
+		rc = bits_fetch(core, launch, bits, error);
+	/* Both at once; and what was asked for arrives before its memory is freed. */
+	settled = hetckpt_dev_settle(&core->dev, NULL, rc ? NULL : error);
+	rc = rc ? rc : settled;
+	for (uint32_t i = 0; !rc && i < launch->park->capacity; i++)
+		if (keys[i] && hetckpt_blocks_add_parked(parked, keys[i] - 1, i))
+			rc = hetckpt_error_set(error, -ENOMEM, 0, "out of host memory for parked blocks");
+	for (uint64_t i = 0; !rc && i < bits->count; i++)
 		bits->any |= bits->words[i] != 0;
+	if (parked->parked_count)
+		qsort(parked->parked, parked->parked_count, sizeof *parked->parked, by_block);
+	free(keys);
 	return rc;
 }
 
@@ -176,13 +191,71 @@ static int sort_blocks(struct hetckpt_flight *launch, const struct hetckpt_block
 	return 0;
 }
 
+/* Places in the park table that nobody took: count of them, in order. False: there are fewer. */
+static bool free_groups(const struct hetckpt_frames *park, const struct hetckpt_blocks *parked,
+                        uint32_t *groups, size_t count)
+{
+	unsigned char *taken = calloc(park->capacity, 1);
+	size_t found = 0;
+
+	for (size_t i = 0; taken && i < parked->parked_count; i++)
+		taken[parked->parked[i].group] = 1;
+	for (uint32_t g = 0; taken && g < park->capacity && found < count; g++)
+		if (!taken[g])
+			groups[found++] = g;
+	free(taken);
+	return found == count;
+}
+
+/* Makes one table of the old one, of which old groups are still needed, and the one that has
+   been parked into. */
+static int join_groups(struct hetckpt_core *core, struct hetckpt_flight *launch,
+                       const struct hetckpt_blocks *parked, uint32_t *groups, struct hetckpt_error *error)
+{
+	struct hetckpt_blocks *todo = &launch->todo;
+	size_t old = todo->parked_count, fresh = parked->parked_count;
+	struct hetckpt_frames *table;
+	int rc;
+
+	for (size_t i = 0; i < fresh; i++)
+		groups[old + i] = parked->parked[i].group;
+	/* Each group is a copy of its own. Usually few blocks of a resumed list had not begun yet. */
+	if (free_groups(launch->park, parked, groups, old)) {
+		rc = hetckpt_frames_move(&core->pool, launch->resume, todo->parked, old, launch->park, groups, error);
+		if (rc)
+			return rc;
+		hetckpt_frames_put(&core->pool, launch->resume);
+		launch->resume = launch->park;
+		launch->park = NULL;
+		return 0;
+	}
+	rc = hetckpt_frames_get_dense(&core->pool, (uint32_t)(old + fresh), launch->threads,
+	                              launch->group_bytes, &table, error);
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < old + fresh; i++)
+		groups[i] = (uint32_t)i;
+	rc = hetckpt_frames_move(&core->pool, launch->resume, todo->parked, old, table, groups, error);
+	if (!rc)
+		rc = hetckpt_frames_move(&core->pool, launch->park, parked->parked, fresh, table, groups + old, error);
+	if (rc) {
+		hetckpt_frames_put(&core->pool, table);
+		return rc;
+	}
+	hetckpt_frames_put(&core->pool, launch->resume);
+	hetckpt_frames_put(&core->pool, launch->park);
+	launch->resume = table;
+	launch->park = NULL;
+	return 0;
+}
+
 /* Brings groups that stay in the old table and those of the new one together. */
 static int join_tables(struct hetckpt_core *core, struct hetckpt_flight *launch,
                        struct hetckpt_blocks *parked, struct hetckpt_error *error)
 {
 	struct hetckpt_blocks *todo = &launch->todo;
 	size_t old = todo->parked_count, fresh = parked->parked_count;
-	struct hetckpt_frames *table;
+	uint32_t *groups;
 	int rc;
 
 	if (!fresh)
@@ -201,29 +274,20 @@ static int join_tables(struct hetckpt_core *core, struct hetckpt_flight *launch,
 		memset(parked, 0, sizeof *parked);
 		return 0;
 	}
-	rc = hetckpt_frames_get_dense(&core->pool, (uint32_t)(old + fresh), launch->threads,
-	                              launch->group_bytes, &table, error);
-	if (rc)
-		return rc;
-	rc = hetckpt_frames_move(&core->pool, launch->resume, todo->parked, old, table, 0, error);
-	if (!rc)
-		rc = hetckpt_frames_move(&core->pool, launch->park, parked->parked, fresh, table,
-		                         (uint32_t)old, error);
+	groups = malloc((old + fresh) * sizeof *groups);
+	if (!groups)
+		return hetckpt_error_set(error, -ENOMEM, 0, "out of host memory for parked blocks");
+	rc = join_groups(core, launch, parked, groups, error);
 	for (size_t i = 0; !rc && i < old; i++)
-		todo->parked[i].group = (uint32_t)i;
+		todo->parked[i].group = groups[i];
 	for (size_t i = 0; !rc && i < fresh; i++) {
-		rc = hetckpt_blocks_add_parked(todo, parked->parked[i].block, (uint32_t)(old + i));
+		rc = hetckpt_blocks_add_parked(todo, parked->parked[i].block, groups[old + i]);
 		if (rc)
 			hetckpt_error_set(error, rc, 0, "out of host memory for parked blocks");
 	}
-	if (rc) {
-		hetckpt_frames_put(&core->pool, table);
+	free(groups);
+	if (rc)
 		return rc;
-	}
-	hetckpt_frames_put(&core->pool, launch->resume);
-	hetckpt_frames_put(&core->pool, launch->park);
-	launch->resume = table;
-	launch->park = NULL;
 	/* Lower blocks first, as hardware starts them. */
 	qsort(todo->parked, todo->parked_count, sizeof *todo->parked, by_block);
 	return 0;
@@ -255,13 +319,9 @@ static int collect(struct hetckpt_core *core, struct hetckpt_flight *launch,
 	int rc;
 
 	core->last_ended = hetckpt_core_now();
-	rc = hetckpt_frames_each(&core->pool, launch->park, note_parked, &parked, error);
-	if (!rc)
-		rc = bits_read(core, launch, &bits, error);
+	rc = notes_read(core, launch, &parked, &bits, error);
 	if (rc)
 		goto out;
-	if (parked.parked_count)
-		qsort(parked.parked, parked.parked_count, sizeof *parked.parked, by_block);
 	for (size_t i = 1; i < parked.parked_count; i++)
 		if (parked.parked[i].block == parked.parked[i - 1].block) {
 			rc = broken(launch, error, parked.parked[i].block, "parked twice");

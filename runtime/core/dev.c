@@ -64,18 +64,31 @@ static int copy_and_wait(struct hetckpt_dev *dev, const struct hetckpt_copy *cop
 	return rc ? rc : hetckpt_dev_settle(dev, NULL, error);
 }
 
-int hetckpt_dev_read_rows(struct hetckpt_dev *dev, void *to, uint64_t from, uint64_t width,
-                          uint64_t height, uint64_t pitch, struct hetckpt_error *error)
+static struct hetckpt_copy rows(void *to, uint64_t from, uint64_t width, uint64_t height, uint64_t pitch)
 {
-	struct hetckpt_copy copy = {
+	return (struct hetckpt_copy){
 		.dst = (uintptr_t)to, .dst_memory = HETCKPT_MEMORY_HOST,
 		.src = from, .src_memory = HETCKPT_MEMORY_DEVICE,
 		.width = width, .height = height, .depth = 1,
 		.dst_pitch = width, .dst_slice = width * height,
 		.src_pitch = pitch, .src_slice = pitch * height,
 	};
+}
+
+int hetckpt_dev_read_rows(struct hetckpt_dev *dev, void *to, uint64_t from, uint64_t width,
+                          uint64_t height, uint64_t pitch, struct hetckpt_error *error)
+{
+	struct hetckpt_copy copy = rows(to, from, width, height, pitch);
 
 	return copy_and_wait(dev, &copy, error);
+}
+
+int hetckpt_dev_fetch(struct hetckpt_dev *dev, void *to, uint64_t from, uint64_t bytes,
+                      struct hetckpt_error *error)
+{
+	struct hetckpt_copy copy = rows(to, from, bytes, 1, bytes);
+
+	return bytes ? dev->ops->copy(dev->service, &copy, error) : 0;
 }
 
 int hetckpt_dev_read(struct hetckpt_dev *dev, void *to, uint64_t from, uint64_t bytes,
@@ -97,34 +110,41 @@ int hetckpt_dev_write(struct hetckpt_dev *dev, uint64_t to, const void *from, ui
 	return copy_and_wait(dev, &copy, error);
 }
 
-/* Writes all flag lines. */
-static int set_words(struct hetckpt_dev *dev, uint32_t poll, uint32_t entry,
-                     struct hetckpt_error *error)
+#define LINE_WORDS (HETCKPT_FLAG_STRIDE / 4)
+
+struct flag_image {
+	uint32_t line[HETCKPT_FLAG_LINES][LINE_WORDS];
+};
+
+_Static_assert(sizeof(struct flag_image) == HETCKPT_FLAG_BYTES, "an image is all flag lines");
+
+static void image_fill(struct flag_image *image, uint32_t poll, uint32_t entry)
 {
-	uint32_t lines[HETCKPT_FLAG_BYTES / 4] = {0};
-
+	memset(image, 0, sizeof *image);
 	for (unsigned i = 0; i < HETCKPT_FLAG_LINES; i++) {
-		uint32_t *line = lines + i * (HETCKPT_FLAG_STRIDE / 4);
-
-		line[HETCKPT_FLAG_POLL / 4] = poll;
-		line[HETCKPT_FLAG_ENTRY / 4] = entry;
+		image->line[i][HETCKPT_FLAG_POLL / 4] = poll;
+		image->line[i][HETCKPT_FLAG_ENTRY / 4] = entry;
 	}
-	return dev->ops->poke(dev->handle, dev->flags, lines, sizeof lines, error);
 }
 
 int hetckpt_dev_raise(struct hetckpt_dev *dev, struct hetckpt_error *error)
 {
 	/*
-	 * The first poke must leave the poll words as they are, and it writes whole lines:
+	 * The first image must leave the poll words as they are, and it is of whole lines:
 	 * RUN is right, for if they were PAUSE_STARTED a poll that now reads RUN just runs on
 	 * to a poll that reads PAUSE a few microseconds later.
 	 */
-	int rc = set_words(dev, HETCKPT_FLAG_RUN, HETCKPT_FLAG_PAUSE, error);
+	struct flag_image images[2];
 
-	return rc ? rc : set_words(dev, HETCKPT_FLAG_PAUSE, HETCKPT_FLAG_PAUSE, error);
+	image_fill(&images[0], HETCKPT_FLAG_RUN, HETCKPT_FLAG_PAUSE);
+	image_fill(&images[1], HETCKPT_FLAG_PAUSE, HETCKPT_FLAG_PAUSE);
+	return dev->ops->poke(dev->handle, dev->flags, images, sizeof *images, 2, error);
 }
 
 int hetckpt_dev_lower(struct hetckpt_dev *dev, enum hetckpt_flag flag, struct hetckpt_error *error)
 {
-	return set_words(dev, flag, HETCKPT_FLAG_RUN, error);
+	struct flag_image image;
+
+	image_fill(&image, flag, HETCKPT_FLAG_RUN);
+	return dev->ops->poke(dev->handle, dev->flags, &image, sizeof image, 1, error);
 }

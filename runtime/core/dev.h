@@ -29,6 +29,11 @@ int hetckpt_dev_open(struct hetckpt_dev *dev, const struct hetckpt_backend *ops,
 /* Safe on a zeroed struct. Blocks. */
 void hetckpt_dev_close(struct hetckpt_dev *dev);
 
+/* Has a copy from device to host memory done on the service queue: to is filled once
+   hetckpt_dev_settle has returned. */
+int hetckpt_dev_fetch(struct hetckpt_dev *dev, void *to, uint64_t from, uint64_t bytes,
+                      struct hetckpt_error *error);
+
 /* Copies between device and host memory on the service queue, and waits. */
 int hetckpt_dev_read(struct hetckpt_dev *dev, void *to, uint64_t from, uint64_t bytes,
                      struct hetckpt_error *error);

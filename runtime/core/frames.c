@@ -164,30 +164,19 @@ void hetckpt_frames_put(struct hetckpt_frame_pool *pool, struct hetckpt_frames *
 	pool->frames = frames;
 }
 
-int hetckpt_frames_each(struct hetckpt_frame_pool *pool, const struct hetckpt_frames *frames,
-                        int (*found)(void *context, uint32_t block, uint32_t group), void *context,
-                        struct hetckpt_error *error)
+int hetckpt_frames_fetch(struct hetckpt_frame_pool *pool, const struct hetckpt_frames *frames,
+                         uint32_t **keys, struct hetckpt_error *error)
 {
-	uint32_t *keys = malloc((size_t)frames->capacity * 4);
-	int rc;
-
-	if (!keys)
+	*keys = malloc((size_t)frames->capacity * 4);
+	if (!*keys)
 		return hetckpt_error_set(error, -ENOMEM, 0, "out of host memory");
-	rc = hetckpt_dev_read(pool->dev, keys, frames->keys, (uint64_t)frames->capacity * 4, error);
-	for (uint32_t i = 0; !rc && i < frames->capacity; i++)
-		if (keys[i]) {
-			rc = found(context, keys[i] - 1, i);
-			if (rc)
-				hetckpt_error_set(error, rc, 0, "cannot note parked block %u: %s", keys[i] - 1,
-				                  strerror(-rc));
-		}
-	free(keys);
-	return rc;
+	return hetckpt_dev_fetch(pool->dev, *keys, frames->keys, (uint64_t)frames->capacity * 4, error);
 }
 
 int hetckpt_frames_move(struct hetckpt_frame_pool *pool, const struct hetckpt_frames *from,
                         const struct hetckpt_block_ref *refs, size_t count,
-                        const struct hetckpt_frames *to, uint32_t at, struct hetckpt_error *error)
+                        const struct hetckpt_frames *to, const uint32_t *groups,
+                        struct hetckpt_error *error)
 {
 	int rc = 0;
 
@@ -195,10 +184,11 @@ int hetckpt_frames_move(struct hetckpt_frame_pool *pool, const struct hetckpt_fr
 		size_t run = 1;
 		struct hetckpt_copy copy;
 
-		while (i + run < count && refs[i + run].group == refs[i].group + run)
+		while (i + run < count && refs[i + run].group == refs[i].group + run &&
+		       groups[i + run] == groups[i] + run)
 			run++;
 		copy = (struct hetckpt_copy){
-			.dst = to->groups + (at + i) * to->group_bytes, .dst_memory = HETCKPT_MEMORY_DEVICE,
+			.dst = to->groups + groups[i] * to->group_bytes, .dst_memory = HETCKPT_MEMORY_DEVICE,
 			.src = from->groups + refs[i].group * from->group_bytes,
 			.src_memory = HETCKPT_MEMORY_DEVICE,
 			.width = run * from->group_bytes, .height = 1, .depth = 1,

@@ -58,15 +58,16 @@ int hetckpt_frames_get_dense(struct hetckpt_frame_pool *pool, uint32_t capacity,
 /* Gives a table back. No queue uses it. NULL is allowed. */
 void hetckpt_frames_put(struct hetckpt_frame_pool *pool, struct hetckpt_frames *frames);
 
-/* The parked blocks of a table, one callback each; rc other than 0 ends it. Waits. */
-int hetckpt_frames_each(struct hetckpt_frame_pool *pool, const struct hetckpt_frames *frames,
-                        int (*found)(void *context, uint32_t block, uint32_t group), void *context,
-                        struct hetckpt_error *error);
+/* Has the keys of a table read: capacity of them in *keys, which the caller frees, once
+   hetckpt_dev_settle has returned. Key i is the number of the block parked in group i, plus 1; or 0. */
+int hetckpt_frames_fetch(struct hetckpt_frame_pool *pool, const struct hetckpt_frames *frames,
+                         uint32_t **keys, struct hetckpt_error *error);
 
-/* Copies groups refs[i].group of from to groups at + i of to. Waits. */
+/* Copies groups refs[i].group of from to groups[i] of to. Waits. */
 int hetckpt_frames_move(struct hetckpt_frame_pool *pool, const struct hetckpt_frames *from,
                         const struct hetckpt_block_ref *refs, size_t count,
-                        const struct hetckpt_frames *to, uint32_t at, struct hetckpt_error *error);
+                        const struct hetckpt_frames *to, const uint32_t *groups,
+                        struct hetckpt_error *error);
 
 /* One group to host memory of group_bytes bytes. Waits. */
 int hetckpt_frames_read(struct hetckpt_frame_pool *pool, const struct hetckpt_frames *frames,

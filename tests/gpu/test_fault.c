@@ -49,7 +49,7 @@ static void round_of(struct gpu *g, unsigned round)
 	check(strstr(g->error.text, "ILLEGAL_ADDRESS") && g->error.cuda == 700, "with the first cause");
 	check_rc(g, g->ops->record(g->queue, &later, &g->error), -EIO, "and markers");
 	check_rc(g, g->ops->map(g->device, g->base + 64 * MIB, 2 * MIB, &g->error), -EIO, "and memory");
-	check_rc(g, g->ops->poke(g->device, g->base, &word, sizeof word, &g->error), -EIO, "and pokes");
+	check_rc(g, g->ops->poke(g->device, g->base, &word, sizeof word, 1, &g->error), -EIO, "and pokes");
 	check_rc(g, g->ops->queue_wait(g->queue, after, &g->error), -EIO, "and waits");
 	check_rc(g, g->ops->marker_wait(after, &when, &g->error), -EIO, "the marker says so again");
 	g->ops->marker_release(before);

@@ -34,7 +34,7 @@ static void start_spin(struct gpu *g, struct hetckpt_queue *queue, struct hetckp
 
 static int poke_word(struct gpu *g, uint32_t value)
 {
-	return g->ops->poke(g->device, g->base + WORD, &value, sizeof value, &g->error);
+	return g->ops->poke(g->device, g->base + WORD, &value, sizeof value, 1, &g->error);
 }
 
 static bool busy(struct gpu *g, struct hetckpt_marker *marker)
@@ -189,7 +189,7 @@ static void time_pokes(struct gpu *g, const char *what, uint64_t address, size_t
 	for (unsigned i = 0; i < POKES; i++) {
 		uint64_t begin = now_ns();
 
-		must(g, g->ops->poke(g->device, address, buffer, bytes, &g->error), "poke");
+		must(g, g->ops->poke(g->device, address, buffer, bytes, 1, &g->error), "poke");
 		us[i] = (double)(now_ns() - begin) / 1e3;
 		if (pause)
 			nap_ns(pause);
@@ -230,16 +230,22 @@ static void test_latency(struct gpu *g, struct hetckpt_module *module)
 
 static void test_poke(struct gpu *g, struct hetckpt_module *module)
 {
-	unsigned char lines[HETCKPT_FLAG_BYTES], back[HETCKPT_FLAG_BYTES];
+	unsigned char lines[HETCKPT_FLAG_BYTES], back[HETCKPT_FLAG_BYTES], both[2][HETCKPT_FLAG_BYTES];
 	uint64_t flags = g->base + MIB;
 
 	for (unsigned i = 0; i < sizeof lines; i++)
 		lines[i] = (unsigned char)(i * 7 + i / 256);
-	check_rc(g, g->ops->poke(g->device, flags, lines, sizeof lines, &g->error), 0, "poke of all flag lines");
+	memset(both[0], 0x55, sizeof both[0]);
+	memcpy(both[1], lines, sizeof both[1]);
+	check_rc(g, g->ops->poke(g->device, flags, both, sizeof lines, 2, &g->error), 0, "poke of two images");
+	get(g, g->queue, back, flags, sizeof back);
+	check(!memcmp(lines, back, sizeof lines), "the second is what stays");
+	check_rc(g, g->ops->poke(g->device, flags, both, sizeof lines, 3, &g->error), -EINVAL, "three are refused");
+	check_rc(g, g->ops->poke(g->device, flags, lines, sizeof lines, 1, &g->error), 0, "poke of all flag lines");
 	get(g, g->queue, back, flags, sizeof back);
 	check(!memcmp(lines, back, sizeof lines), "is what is read");
-	check_rc(g, g->ops->poke(g->device, flags, lines, sizeof lines + 4, &g->error), -EINVAL, "one too long is refused");
-	check_rc(g, g->ops->poke(g->device, flags + 2, lines, 4, &g->error), -EINVAL, "and one at an odd address");
+	check_rc(g, g->ops->poke(g->device, flags, lines, sizeof lines + 4, 1, &g->error), -EINVAL, "one too long is refused");
+	check_rc(g, g->ops->poke(g->device, flags + 2, lines, 4, 1, &g->error), -EINVAL, "and one at an odd address");
 	time_pokes(g, "poke of 4 bytes, idle", g->base + MIB, 4, 0);
 	time_pokes(g, "poke of 32 KiB, idle", g->base + MIB, sizeof lines, 0);
 	test_latency(g, module);
@@ -268,7 +274,7 @@ static void *poke_on(void *argument)
 		uint32_t value = p->count++;
 		uint64_t begin = now_ns(), took;
 
-		p->rc = p->g->ops->poke(p->g->device, p->g->base + MIB, &value, sizeof value, &error);
+		p->rc = p->g->ops->poke(p->g->device, p->g->base + MIB, &value, sizeof value, 1, &error);
 		took = now_ns() - begin;
 		if (took > p->longest)
 			p->longest = took;

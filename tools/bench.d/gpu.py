@@ -185,7 +185,7 @@ def pause(bench):
             with bench.live(row.name, ["--unchecked"] + longer(row.arguments, row.pause)) as live, \
                     bench.control(live) as control:
                 for turn in range(bench.options.pauses + 3):
-                    time.sleep(rng.uniform(0.001, 0.005))
+                    time.sleep(rng.uniform(0.01, 0.03))  # so long it has run since it went on
                     start = time.monotonic()
                     facts = control.call("pause", timeout_ms=10000)
                     took = (time.monotonic() - start) * 1e6

@@ -211,7 +211,7 @@ static void host_unregister(struct hetckpt_device *device, void *address)
 }
 
 static int poke(struct hetckpt_device *device, uint64_t address, const void *source, size_t bytes,
-                struct hetckpt_error *error)
+                unsigned images, struct hetckpt_error *error)
 {
 	uint32_t *to = (uint32_t *)(uintptr_t)address;
 	const unsigned char *from = source;
@@ -219,11 +219,11 @@ static int poke(struct hetckpt_device *device, uint64_t address, const void *sou
 	if (address % 4 || bytes % 4)
 		return hetckpt_error_set(error, -EINVAL, 0, "cpu:%u: poke of %zu bytes at 0x%llx", device->index,
 		                         bytes, (unsigned long long)address);
-	for (size_t i = 0; i < bytes / 4; i++) {
+	for (size_t i = 0; i < images * (bytes / 4); i++) {
 		uint32_t word;
 
 		memcpy(&word, from + 4 * i, 4);
-		__atomic_store_n(to + i, word, __ATOMIC_RELEASE);
+		__atomic_store_n(to + i % (bytes / 4), word, __ATOMIC_RELEASE);
 	}
 	/* Seen everywhere before anything later is done. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);

@@ -103,7 +103,7 @@ struct cuda_poke {
 	pthread_mutex_t lock;
 	cu_stream stream;
 	cu_event event;
-	unsigned char *buffer; /* page-locked, HETCKPT_FLAG_BYTES */
+	unsigned char *buffer; /* page-locked, POKE_IMAGES * HETCKPT_FLAG_BYTES */
 };
 
 /* ---- Modules (module.c, code.c, variables.c, kernel.c) ------------------- */
@@ -262,7 +262,7 @@ int cuda_record(struct hetckpt_queue *queue, struct hetckpt_marker **marker, str
 int cuda_marker_query(struct hetckpt_marker *marker, uint64_t *when, struct hetckpt_error *error);
 int cuda_marker_wait(struct hetckpt_marker *marker, uint64_t *when, struct hetckpt_error *error);
 void cuda_marker_release(struct hetckpt_marker *marker);
-int cuda_poke(struct hetckpt_device *device, uint64_t address, const void *source, size_t bytes,
+int cuda_poke(struct hetckpt_device *device, uint64_t address, const void *source, size_t bytes, unsigned images,
               struct hetckpt_error *error);
 int cuda_share(struct hetckpt_device *device, uint64_t address, uint64_t bytes, bool open,
                struct hetckpt_share *shares, size_t room, size_t *count, struct hetckpt_error *error);

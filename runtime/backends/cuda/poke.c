@@ -17,6 +17,8 @@
 #include <string.h>
 #include <time.h>
 
+/* Images that a poke can write one after the other: copies of one stream are done in order. */
+#define POKE_IMAGES 2u
 /* Then it is no longer a matter of microseconds, and a core is better used otherwise. */
 #define SPIN_NS 1000000u
 #define NAP_NS 20000u
@@ -36,7 +38,7 @@ int cuda_poke_init(struct hetckpt_device *device, struct hetckpt_error *error)
 	if (!result)
 		result = api->event_create(&poke->event, CU_EVENT_NO_TIMING);
 	if (!result)
-		result = api->host_alloc(&buffer, HETCKPT_FLAG_BYTES, CU_HOST_PORTABLE);
+		result = api->host_alloc(&buffer, POKE_IMAGES * HETCKPT_FLAG_BYTES, CU_HOST_PORTABLE);
 	poke->buffer = buffer;
 	if (!result) {
 		/* Flags for launches that nobody pauses. */
@@ -71,7 +73,7 @@ void cuda_poke_destroy(struct hetckpt_device *device)
 	poke->stream = NULL;
 }
 
-int cuda_poke(struct hetckpt_device *device, uint64_t address, const void *source, size_t bytes,
+int cuda_poke(struct hetckpt_device *device, uint64_t address, const void *source, size_t bytes, unsigned images,
               struct hetckpt_error *error)
 {
 	const struct cuda_driver *api = device->api;
@@ -80,15 +82,17 @@ int cuda_poke(struct hetckpt_device *device, uint64_t address, const void *sourc
 	cu_result result;
 	int rc;
 
-	if (!bytes || bytes % 4 || bytes > HETCKPT_FLAG_BYTES || address % 4)
+	if (!bytes || bytes % 4 || bytes > HETCKPT_FLAG_BYTES || address % 4 || !images || images > POKE_IMAGES)
 		return hetckpt_error_set(error, -EINVAL, 0, "cuda:%u: poke of %zu bytes at 0x%" PRIx64, device->index,
 		                         bytes, address);
 	rc = cuda_enter(device, error);
 	if (rc)
 		return rc;
 	pthread_mutex_lock(&poke->lock);
-	memcpy(poke->buffer, source, bytes);
-	result = api->copy_in(address, poke->buffer, bytes, poke->stream);
+	memcpy(poke->buffer, source, images * bytes);
+	result = CU_OK;
+	for (unsigned i = 0; i < images && !result; i++)
+		result = api->copy_in(address, poke->buffer + i * bytes, bytes, poke->stream);
 	if (!result)
 		result = api->event_record(poke->event, poke->stream);
 	begin = cuda_now();

@@ -526,7 +526,7 @@ static void fake_marker_release(struct hetckpt_marker *marker)
 }
 
 static int fake_poke(struct hetckpt_device *device, uint64_t address, const void *source, size_t bytes,
-                     struct hetckpt_error *error)
+                     unsigned images, struct hetckpt_error *error)
 {
 	const uint32_t *words = source;
 
@@ -534,8 +534,8 @@ static int fake_poke(struct hetckpt_device *device, uint64_t address, const void
 	(void)error;
 	must(bytes % 4 == 0 && bytes <= 32768, "a poke too large");
 	atomic_fetch_add(&fake_count.pokes, 1);
-	for (size_t i = 0; i < bytes / 4; i++)
-		__atomic_store_n((uint32_t *)(uintptr_t)address + i, words[i], __ATOMIC_SEQ_CST);
+	for (size_t i = 0; i < images * (bytes / 4); i++)
+		__atomic_store_n((uint32_t *)(uintptr_t)address + i % (bytes / 4), words[i], __ATOMIC_SEQ_CST);
 	return 0;
 }
 

@@ -72,7 +72,7 @@ static void raise_flag(uint32_t poll, uint32_t entry)
 			assert_int_equal(h.ops->poke(h.device,
 			                             (uintptr_t)flags + i * HETCKPT_FLAG_STRIDE +
 			                                     (word ? HETCKPT_FLAG_ENTRY : HETCKPT_FLAG_POLL),
-			                             &value, 4, &h.error), 0);
+			                             &value, 4, 1, &h.error), 0);
 		}
 }
 
