@@ -25,9 +25,11 @@ static void lost(void *context, struct hetckpt_worker_link *link, const char *wh
 	struct hetckpt_supervisor *sv = context;
 	const char *path;
 	char text[HETCKPT_SESSION_MESSAGE_BYTES];
-	bool present;
+	bool present, ending;
 
 	pthread_mutex_lock(&sv->lock);
+	/* A fault of the last kernel, which the application has seen and ended with. */
+	ending = link == sv->worker && sv->state == HETCKPT_STATE_ENDING && cuda;
 	present = link == sv->worker && sv->state != HETCKPT_STATE_ENDING &&
 		  sv->state != HETCKPT_STATE_FAILED;
 	if (present) {
@@ -51,6 +53,8 @@ static void lost(void *context, struct hetckpt_worker_link *link, const char *wh
 	if (present) {
 		hetckpt_fail(0, "session %s: %s", sv->entry.id, text);
 		hetckpt_supervisor_wake(sv);
+	} else if (ending) {
+		hetckpt_fail(0, "session %s: %s", sv->entry.id, why);
 	}
 }
 

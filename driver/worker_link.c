@@ -157,8 +157,9 @@ static bool message_take(struct hetckpt_worker_link *link, json_t *message)
 		snprintf(link->fault, sizeof link->fault, "%s", why ? why : "the device failed");
 		/* Negative: an errno, of a worker that cannot go on for a reason of its own. */
 		link->fault_cuda = code > 0 && code <= UINT32_MAX ? (uint32_t)code : 0;
-		fault = !link->fault_told && !link->retired;
-		link->fault_told |= fault;
+		/* One that is to end may have had it before it was told so. */
+		fault = !link->fault_told;
+		link->fault_told = true;
 	} else if (call && json_object_get(message, "ok")) {
 		json_decref(call->reply);
 		call->reply = json_incref(message);

@@ -39,9 +39,10 @@ static void fault(void *context, uint32_t cuda, const char *text)
 {
 	struct worker *worker = context;
 
-	hetckpt_session_raise(&worker->session, cuda);
+	/* First, for an application that sees the error may end the session with it. */
 	if (worker_event(worker, json_pack("{s:s, s:s, s:i}", "event", "fault", "error", text, "code", (int)cuda)))
 		hetckpt_log(HETCKPT_LOG_ERROR, "%s", text);
+	hetckpt_session_raise(&worker->session, cuda);
 }
 
 static void staging_release(void *context, uint64_t offset, uint64_t bytes)
