@@ -127,16 +127,12 @@ static void image_fill(struct flag_image *image, uint32_t poll, uint32_t entry)
 	}
 }
 
-int hetckpt_dev_raise(struct hetckpt_dev *dev, struct hetckpt_error *error)
+int hetckpt_dev_raise(struct hetckpt_dev *dev, enum hetckpt_flag flag, struct hetckpt_error *error)
 {
-	/*
-	 * The first image must leave the poll words as they are, and it is of whole lines:
-	 * RUN is right, for if they were PAUSE_STARTED a poll that now reads RUN just runs on
-	 * to a poll that reads PAUSE a few microseconds later.
-	 */
+	/* The first image is of whole lines, and leaves the poll words as they are. */
 	struct flag_image images[2];
 
-	image_fill(&images[0], HETCKPT_FLAG_RUN, HETCKPT_FLAG_PAUSE);
+	image_fill(&images[0], flag, HETCKPT_FLAG_PAUSE);
 	image_fill(&images[1], HETCKPT_FLAG_PAUSE, HETCKPT_FLAG_PAUSE);
 	return dev->ops->poke(dev->handle, dev->flags, images, sizeof *images, 2, error);
 }

@@ -48,10 +48,10 @@ int hetckpt_dev_read_rows(struct hetckpt_dev *dev, void *to, uint64_t from, uint
 int hetckpt_dev_settle(struct hetckpt_dev *dev, uint64_t *when, struct hetckpt_error *error);
 
 /*
- * Raises the flag: entry words first, poll words when those are seen everywhere (abi.h
- * says why). Any thread. Takes microseconds.
+ * Raises the flag, which shows flag until then: entry words first, poll words when those are
+ * seen everywhere (abi.h says why). Any thread. Takes microseconds.
  */
-int hetckpt_dev_raise(struct hetckpt_dev *dev, struct hetckpt_error *error);
+int hetckpt_dev_raise(struct hetckpt_dev *dev, enum hetckpt_flag flag, struct hetckpt_error *error);
 
 /*
  * Sets the flag to what kernels shall see while nothing pauses: HETCKPT_FLAG_RUN, or

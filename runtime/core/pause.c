@@ -31,7 +31,7 @@ int hetckpt_pause_raise(struct hetckpt_core *core, struct hetckpt_error *error)
 	atomic_store(&core->stop, 1);
 	if (!core->raised && core->open) {
 		atomic_fetch_add(&core->epoch, 1);
-		rc = hetckpt_dev_raise(&core->dev, error);
+		rc = hetckpt_dev_raise(&core->dev, core->base, error);
 		core->raised = true;
 	}
 	pthread_mutex_unlock(&core->raise);
