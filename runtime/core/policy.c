@@ -8,7 +8,7 @@
  * costs some 15 us a launch.
  */
 #define FOLLOWED_NS 4e5
-#define SLICE_NS 3e5
+#define SLICE_NS 1e6
 /* A first slice of a kernel that was never measured. */
 #define PROBE_WAVES 4
 /* Past its first launches a kernel is timed now and then. */
