@@ -21,7 +21,7 @@
 // through a vtable chooses among what is at that place of a vtable.
 //
 // Gaps: functions of another type than the call's are not tried (C++ does not define such a
-// call). Numbers of functions of different modules may be equal, once in 2^40 pairs.
+// call). Numbers of functions of different modules may be equal, once in 2^39 pairs.
 #include "transform/FunctionPointers.h"
 #include "hetckpt/abi.h"
 #include "llvm/ADT/DenseSet.h"
