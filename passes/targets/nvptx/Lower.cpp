@@ -184,8 +184,8 @@ bool Lowering::run() {
         SplitBlockAndInsertIfThen(Stop, &Call, /*Unreachable=*/false);
     B.SetInsertPoint(Then);
     B.SetCurrentDebugLocation(Call.getDebugLoc());
-    // One thread notes the block: bits of blocks that begin together lie side by side, and a
-    // vote of every warp for each made 60000 blocks take 2 ms.
+    // One thread notes the block: bits of blocks that begin together lie side by side, and an
+    // atomic operation of every warp made 60000 blocks take 2 ms.
     Value *Others = B.CreateOr(B.CreateOr(sreg("tid.x"), sreg("tid.y")), sreg("tid.z"));
     Then = SplitBlockAndInsertIfThen(B.CreateIsNull(Others), Then, /*Unreachable=*/false);
     B.SetInsertPoint(Then);
