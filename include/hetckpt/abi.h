@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-#define HETCKPT_ABI_VERSION 1u
+#define HETCKPT_ABI_VERSION 2u
 
 /* ---- Kernel variants ---------------------------------------------------
  * A kernel NAME gets two siblings in the same module:
@@ -36,7 +36,7 @@ extern "C" {
  *
  *   HETCKPT_FLAG_POLL   read at polls: not HETCKPT_FLAG_RUN means park here
  *   HETCKPT_FLAG_ENTRY  read before a block begins: HETCKPT_FLAG_PAUSE means do not
- *                       begin, set the block's bit in launch.unstarted
+ *                       begin, note the block in launch.unstarted
  *
  * The runtime raises every entry word before it raises the first poll word. So once
  * any block has parked no further block can begin, and all that ever park were
@@ -66,18 +66,23 @@ enum hetckpt_flag {
 
 /* ---- Frame table -------------------------------------------------------
  * One table a launch, in device memory. It holds one group for each block that
- * has parked threads. Groups are found by open addressing on keys[]: probe
- * slot = hash(block) mod capacity, +1 each step, where a slot is free at 0 and
- * otherwise holds block + 1; the slot is also the group's index. A thread that
- * parks claims or finds its block's slot with compare-and-swap, so no thread
+ * has parked threads. Groups are found by open addressing on keys[] with double
+ * hashing: a slot is free at 0 and otherwise holds block + 1; it is also the group's
+ * index. The i-th slot that a block tries is
+ *
+ *   (block + i * step) mod capacity,
+ *   step = 1 + ((block * 0x9e3779b1u) >> 16) mod max(capacity - 1, 1)
+ *
+ * A thread that parks claims or finds its block's slot with compare-and-swap, so no thread
  * waits for another. The runtime zeroes keys[] and sets every safepoint id to
  * HETCKPT_SP_DONE before the launch; threads that park overwrite theirs.
  *
- * capacity >= the number of blocks that can have started and not finished when the
- * first one parks (see the pause flag). On a GPU that fills the places of single warps this is
- * more than what its occupancy says.
- *
- *   hash(block) = (block * 0x9e3779b1u) >> 16   (mod capacity)
+ * Blocks begin in order, so those that are unfinished together have numbers that lie
+ * close, and nearly all find their first slot free. capacity is at least
+ * the number of blocks of the grid, then each has a slot of its own; or it is a prime that
+ * exceeds the number of blocks that can have started and not finished when the
+ * first one parks (see the pause flag): then a block that looks on comes to every slot. On a GPU
+ * that fills the places of single warps this number is more than what its occupancy says.
  */
 struct hetckpt_frame_table {
 	uint32_t capacity;    /* slots, and groups */
@@ -119,8 +124,11 @@ struct hetckpt_launch {
 	uint64_t frames;         /*  8: struct hetckpt_frame_table to park into */
 	uint64_t resume;         /* 16: struct hetckpt_frame_table to resume from; resume variant only */
 	uint64_t list;           /* 24: struct hetckpt_block_ref[count]; resume variant only */
-	uint64_t unstarted;      /* 32: uint32_t bitmap, one bit a logical block: set by a block
-	                                that saw its entry word raised before it began */
+	uint64_t unstarted;      /* 32: uint8_t of each logical block: set to 1 by a block
+	                                that saw its entry word raised before it began. (Bytes,
+	                                for atomic operations on bits of one word wait for each
+	                                other: 5 ns a block on an H100, five times as long
+	                                as it takes a block to come and go.) */
 	uint32_t grid[3];        /* 40: logical grid (gridDim) */
 	uint32_t base[3];        /* 52: run variant: logical block = base + hardware block */
 	uint32_t dynamic_shared; /* 64: bytes */

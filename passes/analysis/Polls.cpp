@@ -272,6 +272,18 @@ std::optional<LockstepRegion> findLockstepRegion(const Loop &L, LoopInfo &LI,
   return R;
 }
 
+/// Whether iterations change memory of the device atomically.
+static bool changesSharedWords(const Loop &L) {
+  return any_of(L.blocks(), [](const BasicBlock *BB) {
+    return any_of(*BB, [](const Instruction &I) {
+      auto *RMW = dyn_cast<AtomicRMWInst>(&I);
+      auto *Swap = dyn_cast<AtomicCmpXchgInst>(&I);
+      return (RMW && RMW->getPointerAddressSpace() != 3) ||
+             (Swap && Swap->getPointerOperand()->getType()->getPointerAddressSpace() != 3);
+    });
+  });
+}
+
 namespace {
 
 /// Iterations that a loop of unknown length is taken to have: where it does not poll, and
@@ -376,6 +388,10 @@ Planner::Cost Planner::visit(Loop *L) {
     P.Kind = CanLockstep ? PollKind::Lockstep : PollKind::Strip;
     P.Stride = PollStride ? unsigned(PollStride)
                           : std::max<uint64_t>(Interval / Iteration, 1);
+    // Where all threads change one word each waits for all others, a hundred times as long as
+    // where each has a word of its own. Threads that measure their strips begin with a short one.
+    if (!PollStride && S == Scope::Thread && changesSharedWords(*L))
+      P.Stride = std::min<uint64_t>(P.Stride, 4);
     P.Stride = std::clamp<uint64_t>(P.Stride, 1, maxStride(*Counted));
   } else {
     P.Kind = S == Scope::Thread ? PollKind::Timed : PollKind::Fuel;

@@ -273,8 +273,7 @@ static Function *claimFunction(Module &M) {
   Value *Keys = Field(offsetof(hetckpt_frame_table, keys), I64);
   Value *Groups = Field(offsetof(hetckpt_frame_table, groups), I64);
   Value *Key = B.CreateAdd(Block, B.getInt32(1));
-  Value *Hash = B.CreateLShr(B.CreateMul(Block, B.getInt32(0x9e3779b1u)), 16);
-  Value *First = B.CreateURem(Hash, Capacity);
+  Value *First = B.CreateURem(Block, Capacity);
   B.CreateBr(Probe);
 
   B.SetInsertPoint(Probe);
@@ -296,9 +295,12 @@ static Function *claimFunction(Module &M) {
   B.CreateCondBr(Ours, Found, Next);
 
   B.SetInsertPoint(Next);
-  Value *Up = B.CreateAdd(Slot, B.getInt32(1));
-  Value *Wrapped =
-      B.CreateSelect(B.CreateICmpEQ(Up, Capacity), B.getInt32(0), Up);
+  // Computed again each time: hardly any block comes here, and none has registers to spare.
+  Value *Hash = B.CreateLShr(B.CreateMul(Block, B.getInt32(0x9e3779b1u)), 16);
+  Value *Steps = B.CreateBinaryIntrinsic(Intrinsic::umax, B.CreateSub(Capacity, B.getInt32(1)),
+                                         B.getInt32(1));
+  Value *Up = B.CreateAdd(Slot, B.CreateAdd(B.CreateURem(Hash, Steps), B.getInt32(1)));
+  Value *Wrapped = B.CreateSelect(B.CreateICmpUGE(Up, Capacity), B.CreateSub(Up, Capacity), Up);
   B.CreateBr(Probe);
   Slot->addIncoming(First, Entry);
   Slot->addIncoming(Wrapped, Next);

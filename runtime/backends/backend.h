@@ -157,6 +157,9 @@ struct hetckpt_backend_host {
 
 /* completed() is called for every marker. Without this flag the core polls. */
 #define HETCKPT_BACKEND_NOTIFIES 1u
+/* Kernels run on processors of their own: a thread of the host that waits awake takes nothing from
+   them. */
+#define HETCKPT_BACKEND_APART 2u
 
 /* ---- The table --------------------------------------------------------- */
 

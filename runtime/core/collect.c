@@ -48,22 +48,35 @@ static size_t refs_below(const struct hetckpt_block_ref *refs, size_t count, uin
 	return low;
 }
 
-struct unstarted_bits {
-	uint32_t *words;   /* of blocks from first on */
-	uint64_t first;    /* multiple of 32 */
-	uint64_t count;
+/* Blocks that did not begin, of those that are on the device. */
+struct notes {
+	uint8_t *unstarted; /* of blocks from first on: 1 or 0 */
+	uint64_t first, count;
 	bool any;
 };
 
-static bool bit_at(const struct unstarted_bits *bits, uint64_t block)
+static bool not_begun(const struct notes *notes, uint64_t block)
 {
-	block -= bits->first;
-	return bits->words[block / 32] >> (block % 32) & 1;
+	return notes->unstarted[block - notes->first];
 }
 
-/* Has the bits of all blocks read that are on the device; bits->count words. */
-static int bits_fetch(struct hetckpt_core *core, const struct hetckpt_flight *launch,
-                     struct unstarted_bits *bits, struct hetckpt_error *error)
+/* The first block in [block, end) whose note is not `alike`; end if there is none. */
+static uint64_t next_other(const struct notes *notes, uint64_t block, uint64_t end, bool alike)
+{
+	const uint8_t *at = notes->unstarted + (block - notes->first), *stop = at + (end - block), *from = at;
+	const uint64_t eight = alike ? UINT64_C(0x0101010101010101) : 0;
+
+	/* Usually thousands in a row are alike. */
+	while (stop - at >= 8 && !memcmp(at, &eight, 8))
+		at += 8;
+	while (at < stop && *at == alike)
+		at++;
+	return block + (uint64_t)(at - from);
+}
+
+/* Has the notes of all blocks read that are on the device. */
+static int notes_fetch(struct hetckpt_core *core, const struct hetckpt_flight *launch, struct notes *notes,
+                       struct hetckpt_error *error)
 {
 	uint64_t low = UINT64_MAX, high = 0;
 
@@ -79,58 +92,51 @@ static int bits_fetch(struct hetckpt_core *core, const struct hetckpt_flight *la
 			high = part->list[k].block > high ? part->list[k].block : high;
 		}
 	}
-	bits->first = low / 32 * 32;
-	bits->count = high / 32 - low / 32 + 1;
-	bits->words = malloc(bits->count * 4);
-	if (!bits->words)
+	notes->first = low;
+	notes->count = high - low + 1;
+	notes->unstarted = malloc(notes->count);
+	if (!notes->unstarted)
 		return hetckpt_error_set(error, -ENOMEM, 0, "out of host memory");
-	return hetckpt_dev_fetch(&core->dev, bits->words, launch->bitmap->address + bits->first / 8,
-	                         bits->count * 4, error);
+	return hetckpt_dev_fetch(&core->dev, notes->unstarted, launch->unstarted->address + notes->first,
+	                         notes->count, error);
 }
 
 /* Reads what the blocks have noted: who parked, sorted, and who has not begun. */
 static int notes_read(struct hetckpt_core *core, const struct hetckpt_flight *launch,
-                      struct hetckpt_blocks *parked, struct unstarted_bits *bits, struct hetckpt_error *error)
+                      struct hetckpt_blocks *parked, struct notes *notes, struct hetckpt_error *error)
 {
 	uint32_t *keys = NULL;
 	int rc = hetckpt_frames_fetch(&core->pool, launch->park, &keys, error), settled;
 
 	if (!rc)
-		rc = bits_fetch(core, launch, bits, error);
+		rc = notes_fetch(core, launch, notes, error);
 	/* Both at once; and what was asked for arrives before its memory is freed. */
 	settled = hetckpt_dev_settle(&core->dev, NULL, rc ? NULL : error);
 	rc = rc ? rc : settled;
 	for (uint32_t i = 0; !rc && i < launch->park->capacity; i++)
 		if (keys[i] && hetckpt_blocks_add_parked(parked, keys[i] - 1, i))
 			rc = hetckpt_error_set(error, -ENOMEM, 0, "out of host memory for parked blocks");
-	for (uint64_t i = 0; !rc && i < bits->count; i++)
-		bits->any |= bits->words[i] != 0;
+	if (!rc)
+		notes->any = next_other(notes, notes->first, notes->first + notes->count, false) <
+			notes->first + notes->count;
 	if (parked->parked_count)
 		qsort(parked->parked, parked->parked_count, sizeof *parked->parked, by_block);
 	free(keys);
 	return rc;
 }
 
-/* Adds the blocks of a run part that have their bit set to todo; *count of them. */
+/* Adds the blocks of a run part that did not begin to todo; *count of them. */
 static int run_unstarted(struct hetckpt_flight *launch, const struct hetckpt_part *part,
-                         const struct unstarted_bits *bits, uint64_t *count)
+                         const struct notes *notes, uint64_t *count)
 {
-	uint64_t block = part->first, end = part->first + part->count;
+	uint64_t block = part->first, end = part->first + part->count, from;
 	int rc = 0;
 
 	*count = 0;
-	while (block < end && !rc) {
-		uint32_t word = bits->words[(block - bits->first) / 32];
-		uint64_t step = 1;
-
-		if (block % 32 == 0 && end - block >= 32 && (word == 0 || word == UINT32_MAX)) {
-			step = 32;
-		}
-		if (word >> (block % 32) & 1) {
-			rc = hetckpt_blocks_add_range(&launch->todo, block, step);
-			*count += step;
-		}
-		block += step;
+	while (!rc && (from = next_other(notes, block, end, false)) < end) {
+		block = next_other(notes, from, end, true);
+		rc = hetckpt_blocks_add_range(&launch->todo, from, block - from);
+		*count += block - from;
 	}
 	return rc;
 }
@@ -145,7 +151,7 @@ static int broken(const struct hetckpt_flight *launch, struct hetckpt_error *err
 /* Sorts the blocks of all parts into done and todo. parked: found in the park table, sorted.
    kept: those of todo.parked that stay in the old table are added there. */
 static int sort_blocks(struct hetckpt_flight *launch, const struct hetckpt_blocks *parked,
-                       const struct unstarted_bits *bits, struct hetckpt_error *error)
+                       const struct notes *notes, struct hetckpt_error *error)
 {
 	size_t matched = 0;
 	int rc = 0;
@@ -159,10 +165,10 @@ static int sort_blocks(struct hetckpt_flight *launch, const struct hetckpt_block
 			size_t to = refs_below(parked->parked, parked->parked_count, part->first + part->count);
 
 			for (size_t k = from; k < to; k++)
-				if (bit_at(bits, parked->parked[k].block))
+				if (not_begun(notes, parked->parked[k].block))
 					return broken(launch, error, parked->parked[k].block,
 					              "parked though it had not begun");
-			rc = run_unstarted(launch, part, bits, &unstarted);
+			rc = run_unstarted(launch, part, notes, &unstarted);
 			matched += to - from;
 			launch->done += part->count - unstarted - (to - from);
 		}
@@ -171,10 +177,10 @@ static int sort_blocks(struct hetckpt_flight *launch, const struct hetckpt_block
 			size_t at = refs_below(parked->parked, parked->parked_count, ref.block);
 			bool found = at < parked->parked_count && parked->parked[at].block == ref.block;
 
-			if (found && bit_at(bits, ref.block))
+			if (found && not_begun(notes, ref.block))
 				return broken(launch, error, ref.block, "parked though it had not begun");
 			matched += found;
-			if (bit_at(bits, ref.block))
+			if (not_begun(notes, ref.block))
 				rc = ref.group == HETCKPT_NO_GROUP
 					? hetckpt_blocks_add_range(&launch->todo, ref.block, 1)
 					: hetckpt_blocks_add_parked(&launch->todo, ref.block, ref.group);
@@ -191,18 +197,36 @@ static int sort_blocks(struct hetckpt_flight *launch, const struct hetckpt_block
 	return 0;
 }
 
-/* Places in the park table that nobody took: count of them, in order. False: there are fewer. */
+/* Places for count groups of the old table in the park table, of those that nobody took: where a
+   group lies now if it can be, so that neighbours stay neighbours and move in one copy. False: there
+   are too few. */
 static bool free_groups(const struct hetckpt_frames *park, const struct hetckpt_blocks *parked,
-                        uint32_t *groups, size_t count)
+                        const struct hetckpt_block_ref *old, uint32_t *groups, size_t count)
 {
 	unsigned char *taken = calloc(park->capacity, 1);
 	size_t found = 0;
+	uint32_t free_at = 0;
 
-	for (size_t i = 0; taken && i < parked->parked_count; i++)
+	if (!taken)
+		return false;
+	for (size_t i = 0; i < parked->parked_count; i++)
 		taken[parked->parked[i].group] = 1;
-	for (uint32_t g = 0; taken && g < park->capacity && found < count; g++)
-		if (!taken[g])
-			groups[found++] = g;
+	for (size_t i = 0; i < count; i++) {
+		groups[i] = HETCKPT_NO_GROUP;
+		if (old[i].group < park->capacity && !taken[old[i].group]) {
+			groups[i] = old[i].group;
+			taken[old[i].group] = 1;
+		}
+	}
+	for (; found < count; found++) {
+		if (groups[found] != HETCKPT_NO_GROUP)
+			continue;
+		while (free_at < park->capacity && taken[free_at])
+			free_at++;
+		if (free_at == park->capacity)
+			break;
+		groups[found] = free_at++;
+	}
 	free(taken);
 	return found == count;
 }
@@ -219,8 +243,8 @@ static int join_groups(struct hetckpt_core *core, struct hetckpt_flight *launch,
 
 	for (size_t i = 0; i < fresh; i++)
 		groups[old + i] = parked->parked[i].group;
-	/* Each group is a copy of its own. Usually few blocks of a resumed list had not begun yet. */
-	if (free_groups(launch->park, parked, groups, old)) {
+	/* Usually few blocks of a resumed list had not begun yet. */
+	if (free_groups(launch->park, parked, todo->parked, groups, old)) {
 		rc = hetckpt_frames_move(&core->pool, launch->resume, todo->parked, old, launch->park, groups, error);
 		if (rc)
 			return rc;
@@ -293,9 +317,9 @@ static int join_tables(struct hetckpt_core *core, struct hetckpt_flight *launch,
 	return 0;
 }
 
-/* Counts blocks of a part that have gone on from their frames. bits NULL: all have. */
+/* Counts blocks of a part that have gone on from their frames. notes NULL: all have. */
 static void count_resumed(struct hetckpt_core *core, const struct hetckpt_flight *launch,
-                          const struct hetckpt_part *part, const struct unstarted_bits *bits)
+                          const struct hetckpt_part *part, const struct notes *notes)
 {
 	struct hetckpt_block_ref *refs;
 	size_t count = 0;
@@ -304,7 +328,7 @@ static void count_resumed(struct hetckpt_core *core, const struct hetckpt_flight
 		return;
 	refs = malloc(part->count * sizeof *refs);
 	for (uint64_t i = 0; refs && i < part->count; i++)
-		if (part->list[i].group != HETCKPT_NO_GROUP && !(bits && bit_at(bits, part->list[i].block)))
+		if (part->list[i].group != HETCKPT_NO_GROUP && !(notes && not_begun(notes, part->list[i].block)))
 			refs[count++] = part->list[i];
 	hetckpt_coverage_resumed(core, launch, refs, count);
 	free(refs);
@@ -315,11 +339,11 @@ static int collect(struct hetckpt_core *core, struct hetckpt_flight *launch,
                    struct hetckpt_error *error)
 {
 	struct hetckpt_blocks parked = {0};
-	struct unstarted_bits bits = {0};
+	struct notes notes = {0};
 	int rc;
 
 	core->last_ended = hetckpt_core_now();
-	rc = notes_read(core, launch, &parked, &bits, error);
+	rc = notes_read(core, launch, &parked, &notes, error);
 	if (rc)
 		goto out;
 	for (size_t i = 1; i < parked.parked_count; i++)
@@ -329,19 +353,19 @@ static int collect(struct hetckpt_core *core, struct hetckpt_flight *launch,
 		}
 	if (core->stress.mode != HETCKPT_STRESS_OFF)
 		hetckpt_coverage_paused(core, launch, parked.parked, parked.parked_count);
-	rc = sort_blocks(launch, &parked, &bits, error);
+	rc = sort_blocks(launch, &parked, &notes, error);
 	if (rc)
 		goto out;
 	for (unsigned i = 0; i < launch->parts; i++)
-		count_resumed(core, launch, &launch->part[i], &bits);
+		count_resumed(core, launch, &launch->part[i], &notes);
 	hetckpt_blocks_normalize(&launch->todo);
 	rc = join_tables(core, launch, &parked, error);
 	if (rc)
 		goto out;
-	if (bits.any) {
-		launch->bitmap->dirty = 1;
-		hetckpt_bitmap_put(&core->pool, launch->bitmap);
-		launch->bitmap = NULL;
+	if (notes.any) {
+		launch->unstarted->dirty = 1;
+		hetckpt_bytemap_put(&core->pool, launch->unstarted);
+		launch->unstarted = NULL;
 	}
 	while (launch->parts)
 		hetckpt_part_clear(core, &launch->part[--launch->parts]);
@@ -353,7 +377,7 @@ static int collect(struct hetckpt_core *core, struct hetckpt_flight *launch,
 		core->stress.round = true;
 out:
 	hetckpt_blocks_free(&parked);
-	free(bits.words);
+	free(notes.unstarted);
 	return rc;
 }
 

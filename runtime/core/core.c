@@ -35,18 +35,13 @@ void hetckpt_core_enter(struct hetckpt_core *core)
 
 uint64_t hetckpt_core_bell(struct hetckpt_core *core)
 {
-	uint64_t count;
-
-	pthread_mutex_lock(&core->bell_lock);
-	count = core->bell_count;
-	pthread_mutex_unlock(&core->bell_lock);
-	return count;
+	return atomic_load(&core->bell_count);
 }
 
 void hetckpt_core_bell_ring(struct hetckpt_core *core)
 {
 	pthread_mutex_lock(&core->bell_lock);
-	core->bell_count++;
+	atomic_fetch_add(&core->bell_count, 1);
 	pthread_cond_broadcast(&core->bell);
 	pthread_mutex_unlock(&core->bell_lock);
 }
@@ -60,10 +55,18 @@ void hetckpt_core_bell_wait(struct hetckpt_core *core, uint64_t count, unsigned 
 	until.tv_sec += until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&core->bell_lock);
-	while (core->bell_count == count)
+	while (atomic_load(&core->bell_count) == count)
 		if (pthread_cond_timedwait(&core->bell, &core->bell_lock, &until))
 			break;
 	pthread_mutex_unlock(&core->bell_lock);
+}
+
+void hetckpt_core_bell_watch(struct hetckpt_core *core, uint64_t count, unsigned us)
+{
+	uint64_t until = hetckpt_core_now() + (uint64_t)us * 1000;
+
+	while (atomic_load(&core->bell_count) == count && hetckpt_core_now() < until)
+		;
 }
 
 /* The back end's completed(): from any of its threads, perhaps inside one of its calls. */

@@ -185,7 +185,7 @@ struct hetckpt_core {
 	/* completed() of the back end, and changes of state, ring this. */
 	pthread_mutex_t bell_lock;
 	pthread_cond_t bell;
-	uint64_t bell_count;
+	_Atomic uint64_t bell_count;
 
 	struct hetckpt_stress stress;
 	struct hetckpt_coverage coverage;
@@ -201,8 +201,10 @@ void hetckpt_core_enter(struct hetckpt_core *core);
 void hetckpt_core_fail(struct hetckpt_core *core, const struct hetckpt_error *error);
 uint64_t hetckpt_core_bell(struct hetckpt_core *core);
 void hetckpt_core_bell_ring(struct hetckpt_core *core);
-/* Waits until the bell rings after count was read, at most us microseconds. */
+/* Waits until the bell rings after count was read, at most us microseconds: asleep; or awake, for a
+   thread that sleeps takes some 50 us to go on. */
 void hetckpt_core_bell_wait(struct hetckpt_core *core, uint64_t count, unsigned us);
+void hetckpt_core_bell_watch(struct hetckpt_core *core, uint64_t count, unsigned us);
 uint64_t hetckpt_core_now(void);     /* monotonic, ns */
 /* Ends the session's state on the device; open again makes an empty one. */
 void hetckpt_core_close_state(struct hetckpt_core *core);

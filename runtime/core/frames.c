@@ -7,7 +7,7 @@
 
 #define IDLE_LIMIT ((uint64_t)512 << 20)
 #define HEADER_ROOM 256u
-#define BITMAP_MIN 4096u
+#define BYTEMAP_MIN 4096u
 
 void hetckpt_frame_pool_init(struct hetckpt_frame_pool *pool, struct hetckpt_dev *dev,
                              struct hetckpt_heap *memory)
@@ -19,7 +19,7 @@ void hetckpt_frame_pool_init(struct hetckpt_frame_pool *pool, struct hetckpt_dev
 
 int hetckpt_frame_pool_trim(struct hetckpt_frame_pool *pool)
 {
-	int found = pool->frames || pool->bitmaps;
+	int found = pool->frames || pool->bytemaps;
 
 	while (pool->frames) {
 		struct hetckpt_frames *frames = pool->frames;
@@ -28,12 +28,12 @@ int hetckpt_frame_pool_trim(struct hetckpt_frame_pool *pool)
 		hetckpt_heap_free(pool->memory, frames->address, NULL);
 		free(frames);
 	}
-	while (pool->bitmaps) {
-		struct hetckpt_bitmap *bitmap = pool->bitmaps;
+	while (pool->bytemaps) {
+		struct hetckpt_bytemap *bytemap = pool->bytemaps;
 
-		pool->bitmaps = bitmap->next;
-		hetckpt_heap_free(pool->memory, bitmap->address, NULL);
-		free(bitmap);
+		pool->bytemaps = bytemap->next;
+		hetckpt_heap_free(pool->memory, bytemap->address, NULL);
+		free(bytemap);
 	}
 	pool->idle_bytes = 0;
 	return found;
@@ -207,65 +207,65 @@ int hetckpt_frames_read(struct hetckpt_frame_pool *pool, const struct hetckpt_fr
 	                        frames->group_bytes, error);
 }
 
-int hetckpt_bitmap_get(struct hetckpt_frame_pool *pool, struct hetckpt_queue *queue, uint64_t bits,
-                       struct hetckpt_bitmap **out, struct hetckpt_error *error)
+int hetckpt_bytemap_get(struct hetckpt_frame_pool *pool, struct hetckpt_queue *queue, uint64_t blocks,
+                        struct hetckpt_bytemap **out, struct hetckpt_error *error)
 {
-	struct hetckpt_bitmap **link, **found = NULL, *bitmap;
-	uint64_t bytes = BITMAP_MIN;
+	struct hetckpt_bytemap **link, **found = NULL, *bytemap;
+	uint64_t bytes = BYTEMAP_MIN;
 	int rc = 0;
 
-	while (bytes * 8 < bits)
+	while (bytes < blocks)
 		bytes *= 2;
-	for (link = &pool->bitmaps; *link; link = &(*link)->next)
+	for (link = &pool->bytemaps; *link; link = &(*link)->next)
 		if ((*link)->bytes == bytes) {
 			found = link;
 			if (!(*link)->dirty)
 				break;
 		}
 	if (found) {
-		bitmap = *found;
-		*found = bitmap->next;
-		bitmap->next = NULL;
+		bytemap = *found;
+		*found = bytemap->next;
+		bytemap->next = NULL;
 		pool->idle_bytes -= bytes;
 	} else {
-		bitmap = calloc(1, sizeof *bitmap);
-		if (!bitmap)
+		bytemap = calloc(1, sizeof *bytemap);
+		if (!bytemap)
 			return hetckpt_error_set(error, -ENOMEM, 0, "out of host memory");
-		bitmap->bytes = bytes;
-		bitmap->dirty = 1;
-		rc = alloc(pool, bytes, &bitmap->address, error);
+		bytemap->bytes = bytes;
+		bytemap->dirty = 1;
+		rc = alloc(pool, bytes, &bytemap->address, error);
 		if (rc) {
-			free(bitmap);
+			free(bytemap);
 			return rc;
 		}
 	}
-	if (bitmap->dirty) {
+	if (bytemap->dirty) {
 		struct hetckpt_fill fill = {
-			.dst = bitmap->address, .width = bytes / 4, .height = 1, .pitch = bytes,
+			.dst = bytemap->address, .width = bytes / 4, .height = 1, .pitch = bytes,
 			.element = 4, .value = 0,
 		};
 
 		rc = pool->dev->ops->fill(queue, &fill, error);
 	}
 	if (rc) {
-		hetckpt_bitmap_put(pool, bitmap);
+		hetckpt_bytemap_put(pool, bytemap);
 		return rc;
 	}
-	bitmap->dirty = 0;
-	*out = bitmap;
+	bytemap->dirty = 0;
+	*out = bytemap;
 	return 0;
 }
 
-void hetckpt_bitmap_put(struct hetckpt_frame_pool *pool, struct hetckpt_bitmap *bitmap)
+void hetckpt_bytemap_put(struct hetckpt_frame_pool *pool, struct hetckpt_bytemap *bytemap)
 {
-	if (!bitmap)
+	if (!bytemap)
 		return;
-	if (pool->idle_bytes + bitmap->bytes > IDLE_LIMIT) {
-		hetckpt_heap_free(pool->memory, bitmap->address, NULL);
-		free(bitmap);
+	if (pool->idle_bytes + bytemap->bytes > IDLE_LIMIT) {
+		hetckpt_heap_free(pool->memory, bytemap->address, NULL);
+		free(bytemap);
 		return;
 	}
-	pool->idle_bytes += bitmap->bytes;
-	bitmap->next = pool->bitmaps;
-	pool->bitmaps = bitmap;
+	pool->idle_bytes += bytemap->bytes;
+	bytemap->next = pool->bytemaps;
+	pool->bytemaps = bytemap;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * frames.h - frame tables and unstarted bitmaps in device memory (abi.h).
+ * frames.h - frame tables, and maps of blocks that have not begun, in device memory (abi.h).
  *
  * Both are pooled. An untouched one needs no clearing before its next use, and launches
  * that nobody pauses never touch theirs, so the usual launch costs no extra command.
@@ -21,8 +21,8 @@ struct hetckpt_frames {
 	int dirty;                     /* kernels may have written to it */
 };
 
-struct hetckpt_bitmap {
-	struct hetckpt_bitmap *next;
+struct hetckpt_bytemap {
+	struct hetckpt_bytemap *next;
 	uint64_t address, bytes;       /* bytes: a power of two */
 	int dirty;
 };
@@ -31,7 +31,7 @@ struct hetckpt_frame_pool {
 	struct hetckpt_dev *dev;
 	struct hetckpt_heap *memory; /* the internal one */
 	struct hetckpt_frames *frames;
-	struct hetckpt_bitmap *bitmaps;
+	struct hetckpt_bytemap *bytemaps;
 	uint64_t idle_bytes;
 };
 
@@ -73,9 +73,9 @@ int hetckpt_frames_move(struct hetckpt_frame_pool *pool, const struct hetckpt_fr
 int hetckpt_frames_read(struct hetckpt_frame_pool *pool, const struct hetckpt_frames *frames,
                         uint32_t group, void *to, struct hetckpt_error *error);
 
-/* A zeroed bitmap (once queue has reached this point) of at least bits bits. */
-int hetckpt_bitmap_get(struct hetckpt_frame_pool *pool, struct hetckpt_queue *queue, uint64_t bits,
-                       struct hetckpt_bitmap **bitmap, struct hetckpt_error *error);
-void hetckpt_bitmap_put(struct hetckpt_frame_pool *pool, struct hetckpt_bitmap *bitmap);
+/* A zeroed map (once queue has reached this point) of at least a byte a block. */
+int hetckpt_bytemap_get(struct hetckpt_frame_pool *pool, struct hetckpt_queue *queue, uint64_t blocks,
+                        struct hetckpt_bytemap **bytemap, struct hetckpt_error *error);
+void hetckpt_bytemap_put(struct hetckpt_frame_pool *pool, struct hetckpt_bytemap *bytemap);
 
 #endif

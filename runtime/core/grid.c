@@ -44,7 +44,7 @@ int hetckpt_blocks_add_range(struct hetckpt_blocks *blocks, uint64_t first, uint
 
 	if (!count)
 		return 0;
-	/* The usual case, bit after bit of a bitmap. */
+	/* The usual case: one behind the other. */
 	last = blocks->range_count ? &blocks->ranges[blocks->range_count - 1] : NULL;
 	if (last && last->first + last->count == first) {
 		last->count += count;

@@ -12,7 +12,7 @@
  * to todo when its end is noted, all in this file and under the core's lock.
  *
  * 1. What one block on the device can do. Its first act is poll_entry on the entry word
- *    E of its line. If E is raised it sets its bit in the unstarted bitmap and returns:
+ *    E of its line. If E is raised it sets its byte in the map of unstarted blocks and returns:
  *    it has had no other effect. Otherwise it runs. At polls it reads the poll word P of
  *    its line; if P is raised, its threads (or warps) store their frames under its key in
  *    the park table and return. Otherwise it runs to its end. So when the hardware
@@ -124,15 +124,30 @@ static int find_fit(struct hetckpt_core *core, struct hetckpt_function *function
 	return 0;
 }
 
-/* Room for all blocks that can be unfinished at once; no more than the next power of two after
-   the grid, so that tables of grids of about one size serve each other. */
+static bool is_prime(uint32_t n)
+{
+	for (uint32_t d = 3; (uint64_t)d * d <= n; d += 2)
+		if (n % d == 0)
+			return false;
+	return n % 2 || n == 2;
+}
+
+/* A slot for each block of the grid, rounded up so that tables of grids of about one size serve
+   each other; or a prime with room for all blocks that can be unfinished at once and an eighth
+   more, so that a block whose slot is taken soon finds a free one (abi.h). */
 static uint32_t table_capacity(const struct hetckpt_fit *fit, uint64_t blocks)
 {
 	uint32_t capacity = 1;
 
-	while (capacity < blocks && capacity < fit->unfinished)
+	if (blocks > fit->unfinished) {
+		capacity = (fit->unfinished + fit->unfinished / 8 + 1) | 1;
+		while (!is_prime(capacity))
+			capacity += 2;
+		return capacity;
+	}
+	while (capacity < blocks)
 		capacity *= 2;
-	return MIN(capacity, fit->unfinished);
+	return capacity <= fit->unfinished ? capacity : (uint32_t)blocks;
 }
 
 static struct hetckpt_flight *make(struct hetckpt_function *function, const uint32_t grid[3],
@@ -273,7 +288,7 @@ int hetckpt_launch_prepare(struct hetckpt_core *core, struct hetckpt_stream *str
 	rc = hetckpt_frames_get(&core->pool, launch->queue, launch->capacity, launch->threads,
 	                        launch->group_bytes, &launch->park, error);
 	if (!rc)
-		rc = hetckpt_bitmap_get(&core->pool, launch->queue, launch->total, &launch->bitmap, error);
+		rc = hetckpt_bytemap_get(&core->pool, launch->queue, launch->total, &launch->unstarted, error);
 	if (rc) {
 		hetckpt_launch_free(core, launch);
 		if (rc != -ENOMEM)
@@ -351,7 +366,7 @@ void hetckpt_launch_free(struct hetckpt_core *core, struct hetckpt_flight *launc
 	hetckpt_blocks_free(&launch->todo);
 	hetckpt_frames_put(&core->pool, launch->resume);
 	hetckpt_frames_put(&core->pool, launch->park);
-	hetckpt_bitmap_put(&core->pool, launch->bitmap);
+	hetckpt_bytemap_put(&core->pool, launch->unstarted);
 	free(launch->params);
 	free(launch);
 }
@@ -503,7 +518,7 @@ static int part_launch(struct hetckpt_core *core, struct hetckpt_flight *launch,
 		.flags = core->dev.flags,
 		.frames = launch->park->address,
 		.resume = launch->resume ? launch->resume->address : 0,
-		.unstarted = launch->bitmap->address,
+		.unstarted = launch->unstarted->address,
 		.variables = launch->function->code->variables,
 		.grid = {launch->grid[0], launch->grid[1], launch->grid[2]},
 		.dynamic_shared = launch->dynamic_shared,
@@ -547,12 +562,12 @@ static int renew_tables(struct hetckpt_core *core, struct hetckpt_flight *launch
 {
 	int rc = 0;
 
-	launch->cleared |= !launch->park || !launch->bitmap;
+	launch->cleared |= !launch->park || !launch->unstarted;
 	if (!launch->park)
 		rc = hetckpt_frames_get(&core->pool, launch->queue, launch->capacity, launch->threads,
 		                        launch->group_bytes, &launch->park, error);
-	if (!rc && !launch->bitmap)
-		rc = hetckpt_bitmap_get(&core->pool, launch->queue, launch->total, &launch->bitmap, error);
+	if (!rc && !launch->unstarted)
+		rc = hetckpt_bytemap_get(&core->pool, launch->queue, launch->total, &launch->unstarted, error);
 	return rc;
 }
 

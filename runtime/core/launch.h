@@ -38,7 +38,7 @@ struct hetckpt_flight {
 	uint64_t done;                     /* ended blocks */
 	struct hetckpt_frames *resume;     /* groups of parked blocks in todo and parts */
 	struct hetckpt_frames *park;       /* where blocks on the device park */
-	struct hetckpt_bitmap *bitmap;     /* where they note that they did not begin */
+	struct hetckpt_bytemap *unstarted;  /* where they note that they did not begin */
 
 	struct hetckpt_part part[HETCKPT_LAUNCH_PARTS]; /* on the device, oldest first */
 	unsigned parts;

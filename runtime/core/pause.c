@@ -23,6 +23,9 @@
 
 #include "launch.h"
 
+/* How long a pause waits awake. Kernels park within microseconds, or it takes longer anyway. */
+#define AWAKE_NS 2000000u
+
 int hetckpt_pause_raise(struct hetckpt_core *core, struct hetckpt_error *error)
 {
 	int rc = 0;
@@ -116,6 +119,17 @@ static void report_blocks(struct hetckpt_core *core, struct hetckpt_pause_report
 	}
 }
 
+/* Waits for the device to tell of something, in a pause that began then. */
+static void await(struct hetckpt_core *core, uint64_t bell, uint64_t begin)
+{
+	const uint32_t awake = HETCKPT_BACKEND_NOTIFIES | HETCKPT_BACKEND_APART;
+
+	if ((core->backend->flags & awake) == awake && hetckpt_core_now() - begin < AWAKE_NS)
+		hetckpt_core_bell_watch(core, bell, 500);
+	else
+		hetckpt_core_bell_wait(core, bell, core->backend->flags & HETCKPT_BACKEND_NOTIFIES ? 500 : 10);
+}
+
 int hetckpt_core_pause(struct hetckpt_core *core, int timeout_ms,
                        struct hetckpt_pause_report *report, struct hetckpt_error *error)
 {
@@ -155,7 +169,7 @@ int hetckpt_core_pause(struct hetckpt_core *core, int timeout_ms,
 		/* The executor may use the lock meanwhile: it drains the ring of a session that
 		   is being paused only when asked to. */
 		pthread_mutex_unlock(&core->lock);
-		hetckpt_core_bell_wait(core, bell, core->backend->flags & HETCKPT_BACKEND_NOTIFIES ? 500 : 10);
+		await(core, bell, begin);
 		hetckpt_core_enter(core);
 	}
 	core->pausers--;

@@ -83,7 +83,7 @@ uint64_t hetckpt_policy_piece(uint64_t blocks, uint32_t resident);
    so many bytes of frame tables: when the first is paused, the others begin only to return. */
 #define HETCKPT_CHAIN_LAUNCHES 8
 /* And no more once those that wait are expected to take so long: the host has time then. */
-#define HETCKPT_CHAIN_NS 1e6
+#define HETCKPT_CHAIN_NS 2.5e5
 #define HETCKPT_CHAIN_BYTES ((uint64_t)384 << 20)
 
 #endif

@@ -81,7 +81,7 @@ static void test_queues(struct gpu *g, struct hetckpt_module *module)
 	g->ops->queue_destroy(third);
 }
 
-/* A queue that runs long must not hold up many others. */
+/* A queue that runs long must not hold up many others, where each has a hardware channel. */
 static void test_independence(struct gpu *g, struct hetckpt_module *module)
 {
 	struct hetckpt_queue *queue[20];
@@ -393,6 +393,8 @@ int main(int argc, char **argv)
 	struct test_module m;
 	struct gpu g;
 
+	/* One for each of its queues. */
+	setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", 0);
 	gpu_start(&g, argc, argv);
 	gpu_open(&g);
 	must(&g, g.ops->map(g.device, g.base, 8 * MIB, &g.error), "map");

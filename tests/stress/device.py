@@ -22,6 +22,7 @@ The samples have no approximate instructions where they are compiled without a t
 
 import argparse
 import concurrent.futures
+import contextlib
 import hashlib
 import json
 import os
@@ -197,31 +198,44 @@ class Test:
             at += length
         shutil.rmtree(folder)
 
-    def cross_one(self, name, variant, arguments, lengths):
-        want = self.undisturbed(name, variant, arguments)
-        label = "cross-%s-%s" % (name, variant)
+    @contextlib.contextmanager
+    def caught(self, name, variant, arguments, label, want):
+        """A sample that stands paused inside a kernel, or, of those that cannot, between two: the
+        session, a connection, and where. One that is over before it was caught begins again."""
+        for attempt in range(6):
+            live = Live(self.rig, self.program(name), ["--unchecked", "--variant", variant] + arguments, self.device,
+                        label, RUN)
+            try:
+                with Control(self.rig, label, live.alive) as control:
+                    try:
+                        where = self.step_between(control) if (name, variant) in BETWEEN else self.step_into(control)
+                    except EOFError:
+                        compare("paused between kernels", live.result(), want)
+                        continue
+                    yield live, control, where
+                    return
+            finally:
+                live.stop()
+        raise Failure("was over %d times before a pause found it inside a kernel" % (attempt + 1))
+
+    def there_and_back(self, name, variant, arguments, lengths, label, want):
+        """What became of it, for the report. EOFError: it was over before it had been paused again."""
         snapshot = self.rig.path(label + ".hckpt")
-        live = Live(self.rig, self.program(name), ["--unchecked", "--variant", variant] + arguments, self.device,
-                    label, RUN)
-        try:
-            with Control(self.rig, label, live.alive) as control:
-                where = self.step_between(control) if (name, variant) in BETWEEN else self.step_into(control)
-                if lengths:
-                    time.sleep(0.1)  # the program hands over the rest of its work meanwhile
-                    control.call("checkpoint", path=snapshot, compress="none", level=0, then="pause",
-                                 timeout_ms=10000)
-                out = control.call("migrate", device=self.other, timeout_ms=60000)
-                control.call("resume")
-                time.sleep(random.uniform(0.01, 0.06))
-                control.call("pause", timeout_ms=60000)
-                there = inside(control.kernels())
-                back = control.call("migrate", device=self.device, via="stage", timeout_ms=60000)
-                if back.get("via") != "stage":
-                    raise Failure("moved back by way of %s, not through the stage" % back.get("via"))
-                control.call("resume")
+        with self.caught(name, variant, arguments, label, want) as (live, control, where):
+            if lengths:
+                time.sleep(0.1)  # the program hands over the rest of its work meanwhile
+                control.call("checkpoint", path=snapshot, compress="none", level=0, then="pause",
+                             timeout_ms=10000)
+            out = control.call("migrate", device=self.other, timeout_ms=60000)
+            control.call("resume")
+            time.sleep(random.uniform(0.01, 0.06))
+            control.call("pause", timeout_ms=60000)
+            there = inside(control.kernels())
+            back = control.call("migrate", device=self.device, via="stage", timeout_ms=60000)
+            if back.get("via") != "stage":
+                raise Failure("moved back by way of %s, not through the stage" % back.get("via"))
+            control.call("resume")
             compare("moved to %s and back" % self.other, live.result(), want)
-        finally:
-            live.stop()
         if lengths:
             for device in (self.device, self.other):
                 self.finish(snapshot, device, want, lengths, label)
@@ -229,6 +243,15 @@ class Test:
         return "%s; by %s to %s, %s%s%s" % (where, out.get("via"), self.other, "inside a kernel" if there else "between kernels",
                                      ", back in %.0f ms" % (1e3 * back.get("stopped_seconds", 0)),
                                      ", snapshot finished on both" if lengths else "")
+
+    def cross_one(self, name, variant, arguments, lengths):
+        want = self.undisturbed(name, variant, arguments)
+        for attempt in range(4):
+            try:
+                return self.there_and_back(name, variant, arguments, lengths, "cross-%s-%s" % (name, variant), want)
+            except EOFError:
+                pass
+        raise Failure("was over %d times before it had moved there and back" % (attempt + 1))
 
     def cross(self):
         self.each("cross", [("%s %s" % w[:2], lambda w=w: self.cross_one(*w)) for w in self.work()])

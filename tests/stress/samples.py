@@ -24,7 +24,7 @@ from rig import Failure, Rig, compare
 # Arguments of each variant: small, but every loop that polls goes round several times.
 # The first list is for pauses at every poll, which cost a restored device each; the second
 # for random pauses of the ordinary build; the third, where there is one, for random pauses of
-# the build that polls all the time, in place of the first.
+# the build that polls all the time, in place of the first, or on a GPU of the second.
 PLAN = {
     "bfs": [
         # Threads stride over the nodes by 8192: only a large graph has strips of strides.
@@ -130,7 +130,9 @@ class Sample:
     def variant(self, variant, small, large, middle=None):
         seeds = range(self.options.first_seed, self.options.first_seed + self.options.seeds)
         cpu = self.options.device.startswith("cpu")
-        middle = ["--variant", variant] + (middle or small)
+        # A GPU is through with what is small before it is paused.
+        middle = ["--variant", variant] + (
+            middle or small if cpu else scaled(middle or large, self.options.scale))
         small = ["--variant", variant] + small
         large = ["--variant", variant] + scaled(large, self.options.scale)
         try:

@@ -93,9 +93,13 @@ Value *Lowering::flagWord(unsigned Word) {
       Align(4), /*isVolatile=*/true);
 }
 
+/// Threads that measure their strips read the word where a strip begins, and nothing waits for
+/// it; they keep their strips half as long for that (Pace.cpp). Not so where threads must agree:
+/// a word in a register through the strip made kernels of blocks larger by that and what goes with
+/// it, and there are other blocks that run while one waits.
 Value *Lowering::pollWord() {
   Loop *L = LI.getLoopFor(Call.getParent());
-  if (!Call.hasMetadata(names::PollAhead) || !L ||
+  if (!Call.hasMetadata(names::Paced) || !L ||
       !DT.dominates(L->getHeader(), Call.getParent()))
     return flagWord(HETCKPT_FLAG_POLL);
   auto Here = B.saveIP();
@@ -163,7 +167,7 @@ bool Lowering::run() {
     return true;
   }
   if (Name == names::PollThread) {
-    V = flagWord(HETCKPT_FLAG_POLL);
+    V = pollWord();
   } else if (Name == names::Due) {
     V = due(cast<ConstantInt>(Call.getArgOperand(0))->getZExtValue());
   } else if (Name == names::PollWarp) {
@@ -173,7 +177,7 @@ bool Lowering::run() {
     Vote->setConvergent();
     V = B.CreateZExt(Vote, I32);
   } else if (Name == names::PollBlock) {
-    Value *Raised = B.CreateICmpNE(pollWord(), B.getInt32(0));
+    Value *Raised = B.CreateICmpNE(flagWord(HETCKPT_FLAG_POLL), B.getInt32(0));
     V = B.CreateZExt(blockOr(Raised), I32);
   } else if (Name == names::PollEntry) {
     Value *Raised = B.CreateICmpEQ(flagWord(HETCKPT_FLAG_ENTRY),
@@ -184,21 +188,15 @@ bool Lowering::run() {
         SplitBlockAndInsertIfThen(Stop, &Call, /*Unreachable=*/false);
     B.SetInsertPoint(Then);
     B.SetCurrentDebugLocation(Call.getDebugLoc());
-    // One thread notes the block: bits of blocks that begin together lie side by side, and an
-    // atomic operation of every warp made 60000 blocks take 2 ms.
+    // One thread notes the block: a write of each warp would be felt where 60000 blocks do not
+    // begin.
     Value *Others = B.CreateOr(B.CreateOr(sreg("tid.x"), sreg("tid.y")), sreg("tid.z"));
     Then = SplitBlockAndInsertIfThen(B.CreateIsNull(Others), Then, /*Unreachable=*/false);
     B.SetInsertPoint(Then);
     B.SetCurrentDebugLocation(Call.getDebugLoc());
-    Value *Block = logicalBlock();
-    Value *Words = field(offsetof(hetckpt_launch, unstarted), B.getInt64Ty());
-    Value *At = B.CreateAdd(Words, B.CreateMul(B.CreateZExt(B.CreateLShr(Block, 5),
-                                                            B.getInt64Ty()),
-                                               B.getInt64(4)));
-    Value *Bit = B.CreateShl(B.getInt32(1), B.CreateAnd(Block, B.getInt32(31)));
-    B.CreateAtomicRMW(AtomicRMWInst::Or,
-                      B.CreateIntToPtr(At, PointerType::get(B.getContext(), 1)), Bit,
-                      Align(4), AtomicOrdering::Monotonic);
+    Value *Block = B.CreateZExt(logicalBlock(), B.getInt64Ty());
+    Value *At = B.CreateAdd(field(offsetof(hetckpt_launch, unstarted), B.getInt64Ty()), Block);
+    B.CreateStore(B.getInt8(1), B.CreateIntToPtr(At, PointerType::get(B.getContext(), 1)));
   } else if (Name == names::IsShared || Name == names::IsPrivate) {
     V = callNamed(B, Name == names::IsShared ? "llvm.nvvm.isspacep.shared"
                                              : "llvm.nvvm.isspacep.local",

@@ -11,11 +11,13 @@
 //   boundary:  br (load wait == 0), look, skip
 //   skip:      wait -= 1
 //   look:      e = clock - begin
-//              near = e >= 4 most ? s/4 : e >= most ? 3s/4 : e < most/2 ? 3s/2 : s
+//              near = e >= 4 most ? s/4 : e >= most ? 3s/4 : e < most/8 ? 4s :
+//                     e < most/2 ? 3s/2 : s
 //              wait = unchanged ? 15 : 0
 //              (the poll)
 //
-// most is the poll interval in cycles. From a window of a factor of two a step by 3/4 or 3/2
+// most is half the poll interval in cycles: the poll's word is read where the strip begins, so
+// a flag is seen after two strips at the latest. From a window of a factor of two a step by 3/4 or 3/2
 // stays inside, so it settles; then every sixteenth poll looks again, for the load on the
 // machine changes. Lanes that are together read one clock and get one answer, which keeps
 // them together.
@@ -124,7 +126,7 @@ void Pacing::correct(CallInst *Poll) {
   if (At == Sites.end())
     return;
   const Words &W = At->second;
-  uint32_t Most = std::min<uint64_t>(PollInterval * CyclesPerMicrosecond, 1u << 29);
+  uint32_t Most = std::min<uint64_t>(PollInterval * CyclesPerMicrosecond / 2, 1u << 29);
 
   IRBuilder<> B(Poll);
   Value *Left = load(B, W, Wait);
@@ -143,7 +145,9 @@ void Pacing::correct(CallInst *Poll) {
   Value *S = load(B, W, Near);
   Value *Quarter = B.CreateLShr(B.CreateAdd(S, B.getInt32(3)), 2); // rounded up
   Value *Less = B.CreateSelect(Far, Quarter, B.CreateSub(S, Quarter));
-  Value *More = B.CreateAdd(S, B.CreateLShr(B.CreateAdd(S, B.getInt32(1)), 1));
+  Value *More = B.CreateSelect(Reached(Most / 8),
+                               B.CreateAdd(S, B.CreateLShr(B.CreateAdd(S, B.getInt32(1)), 1)),
+                               B.CreateShl(S, 2));
   Value *Next = B.CreateSelect(Whole, Less, B.CreateSelect(Half, S, More));
   Next = B.CreateBinaryIntrinsic(Intrinsic::umin, Next, B.getInt32(W.Most));
   Next = B.CreateBinaryIntrinsic(Intrinsic::umax, Next, B.getInt32(1));

@@ -8,7 +8,7 @@
  * threads * in_flight blocks of a launch run side by side, and none starves.
  *
  * Pausing. Before a block begins, its entry word is read; if that is raised, its bit in
- * the record's bitmap is set instead. Blocks that have begun poll by themselves.
+ * the record's byte is set instead. Blocks that have begun poll by themselves.
  */
 #include "cpu.h"
 
@@ -80,14 +80,6 @@ static void launch_unlink(struct hetckpt_device *device, struct cpu_launch *laun
 		}
 }
 
-/* Sets a block's bit in the bitmap of those that have not begun. */
-static void note_unstarted(const struct hetckpt_launch *record, uint64_t block)
-{
-	uint32_t *word = (uint32_t *)(uintptr_t)record->unstarted + block / 32;
-
-	__atomic_fetch_or(word, 1u << (block % 32), __ATOMIC_RELAXED);
-}
-
 /* True if the block may begin. The entry word is looked at once a block. */
 static bool may_begin(const struct cpu_slot *slot)
 {
@@ -98,7 +90,7 @@ static bool may_begin(const struct cpu_slot *slot)
 	if (__atomic_load_n(slot->block.flag + (HETCKPT_FLAG_ENTRY - HETCKPT_FLAG_POLL) / 4, __ATOMIC_ACQUIRE) !=
 	    HETCKPT_FLAG_PAUSE)
 		return true;
-	note_unstarted(record, cpu_slot_linear(slot));
+	((uint8_t *)(uintptr_t)record->unstarted)[cpu_slot_linear(slot)] = 1;
 	return false;
 }
 

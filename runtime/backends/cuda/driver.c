@@ -95,9 +95,6 @@ static void open_once(void)
 	 * be a resume in the middle of a pause, and waits for running kernels.
 	 */
 	setenv("CUDA_MODULE_LOADING", "EAGER", 1);
-	/* Streams share 8 hardware channels by default, and one that waits holds up those
-	   that share its channel. */
-	setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", 0);
 	begin = hetckpt_timeline_now();
 	result = driver.init(0);
 	hetckpt_timeline_step(begin, "cuInit");

@@ -244,8 +244,8 @@ struct cuda_driver {
 
 /*
  * Loads libcuda.so.1 and initialises it, once a process; later calls give the same
- * answer. Sets CUDA_MODULE_LOADING=EAGER and, if unset, CUDA_DEVICE_MAX_CONNECTIONS in
- * the environment, which the library reads in cuInit. Any thread. -ENODEV: no library,
+ * answer. Sets CUDA_MODULE_LOADING=EAGER in the environment, which the
+ * library reads in cuInit. Any thread. -ENODEV: no library,
  * or no GPU; -ENOTSUP: too old; others: what cuInit said. The line names the cause.
  */
 int cuda_driver_open(const struct cuda_driver **driver, struct hetckpt_error *error);

@@ -11,6 +11,7 @@
  * parts (transfer.c), between which this one gets its turn.
  */
 #include "device.h"
+#include "runtime/common/timeline.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -78,7 +79,7 @@ int cuda_poke(struct hetckpt_device *device, uint64_t address, const void *sourc
 {
 	const struct cuda_driver *api = device->api;
 	struct cuda_poke *poke = &device->poke;
-	uint64_t begin;
+	uint64_t asked = hetckpt_timeline_now(), begin, filled;
 	cu_result result;
 	int rc;
 
@@ -90,12 +91,17 @@ int cuda_poke(struct hetckpt_device *device, uint64_t address, const void *sourc
 		return rc;
 	pthread_mutex_lock(&poke->lock);
 	memcpy(poke->buffer, source, images * bytes);
+	filled = hetckpt_timeline_now();
 	result = CU_OK;
 	for (unsigned i = 0; i < images && !result; i++)
 		result = api->copy_in(address, poke->buffer + i * bytes, bytes, poke->stream);
 	if (!result)
 		result = api->event_record(poke->event, poke->stream);
+	/* Kernels are about to park; see watcher.c. Without the lock a signal may be missed,
+	   then the watcher looks after its pause. */
 	begin = cuda_now();
+	atomic_store(&device->hurry_until, begin + HURRY_NS);
+	pthread_cond_signal(&device->wake);
 	while (!result && (result = api->event_query(poke->event)) == CU_NOT_READY) {
 		result = CU_OK;
 		if (cuda_now() - begin > SPIN_NS)
@@ -107,13 +113,10 @@ int cuda_poke(struct hetckpt_device *device, uint64_t address, const void *sourc
 			break;
 	}
 	pthread_mutex_unlock(&poke->lock);
+	hetckpt_timeline_step(asked, "poke: ready after %" PRIu64 " ns, handed over after %" PRIu64, filled - asked, begin - asked);
 	rc = cuda_check(device, result, error, "cannot set %zu bytes at 0x%" PRIx64, bytes, address);
 	if (!rc)
 		rc = cuda_failed(device, error);
 	cuda_leave(device);
-	/* Kernels are about to park; see watcher.c. Without the lock a signal may be missed,
-	   then the watcher looks after its pause. */
-	atomic_store(&device->hurry_until, cuda_now() + HURRY_NS);
-	pthread_cond_signal(&device->wake);
 	return rc;
 }

@@ -52,18 +52,18 @@ out:
 }
 
 ; A block votes: its own barrier once an iteration, the poll's once a strip, with a word
-; that was read when the strip began.
+; that no register holds in the loop.
 ; CHECK: .visible .entry __hetckpt_run_block(
 ; CHECK: .red.or.pred
 ; CHECK: %strip
-; CHECK: ld.volatile.global.{{[bu]}}32
+; CHECK-NOT: ld.volatile.global
 ; CHECK: [[LOOP:\$L__BB[0-9_]+]]: {{.*}}%loop
 ; CHECK-NOT: ld.volatile.global
 ; CHECK-NOT: .red.
 ; CHECK: bar.sync 0
 ; CHECK-NOT: .red.
 ; CHECK: bra {{.*}}[[LOOP]];
-; CHECK-NOT: ld.volatile.global
+; CHECK: ld.volatile.global.{{[bu]}}32
 ; CHECK: .red.or.pred
 ; CHECK-NOT: .red.
 ; CHECK: .visible .entry

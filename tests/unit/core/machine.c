@@ -190,7 +190,8 @@ static char *claim_group(const struct hetckpt_launch *record, uint32_t block, ui
 {
 	const struct hetckpt_frame_table *table = (const void *)(uintptr_t)record->frames;
 	_Atomic uint32_t *keys = (_Atomic uint32_t *)(uintptr_t)table->keys;
-	uint32_t slot = ((block * 0x9e3779b1u) >> 16) % table->capacity;
+	uint32_t slot = block % table->capacity, steps = table->capacity > 1 ? table->capacity - 1 : 1;
+	uint32_t step = 1 + ((block * 0x9e3779b1u) >> 16) % steps;
 
 	if (table->threads != threads || table->group_bytes != group_bytes)
 		broken("a frame table of another shape");
@@ -199,7 +200,7 @@ static char *claim_group(const struct hetckpt_launch *record, uint32_t block, ui
 
 		if (atomic_compare_exchange_strong(&keys[slot], &seen, block + 1) || seen == block + 1)
 			return (char *)(uintptr_t)(table->groups + slot * table->group_bytes);
-		slot = (slot + 1) % table->capacity;
+		slot = (slot + step) % table->capacity;
 	}
 	broken("a frame table is full");
 	return NULL;
@@ -346,7 +347,7 @@ void machine_block(const struct machine_launch *launch, uint64_t h)
 	}
 	if (flag(record, block, HETCKPT_FLAG_ENTRY) == HETCKPT_FLAG_PAUSE) {
 		/* Turning a block away takes time too: others see the flag fall meanwhile. */
-		atomic_fetch_or((_Atomic uint32_t *)(uintptr_t)record->unstarted + block / 32, 1u << block % 32);
+		((uint8_t *)(uintptr_t)record->unstarted)[block] = 1;
 		usleep(20);
 	} else {
 		run_block(launch, record, block, record->grid[0] * record->grid[1] * record->grid[2], group);
@@ -407,7 +408,7 @@ static void *image(size_t *bytes, const char *salt)
 	char *text;
 	FILE *f = open_memstream(&text, &length);
 
-	fprintf(f, "{\"abi\": 1, \"module\": \"machine.cu\", \"variables\": ["
+	fprintf(f, "{\"abi\": 2, \"module\": \"machine.cu\", \"variables\": ["
 	        "{\"name\": \"first\", \"offset\": 0, \"bytes\": 8, \"align\": 8, \"constant\": false},"
 	        "{\"name\": \"pointer\", \"offset\": 8, \"bytes\": 8, \"align\": 8, \"constant\": false},"
 	        "{\"name\": \"third\", \"offset\": 16, \"bytes\": 8, \"align\": 8, \"constant\": true}],"

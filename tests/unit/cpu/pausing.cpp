@@ -19,8 +19,8 @@ static u32 logicalBlock(const Launch &l, bool resume) {
 static char *claim(const Launch &l, u32 block) {
   const Table *t = (const Table *)l.frames;
   u32 *keys = (u32 *)t->keys;
-  u32 at = ((block * 0x9e3779b1u) >> 16) % t->capacity;
-  for (;; at = (at + 1) % t->capacity) {
+  u32 step = 1 + ((block * 0x9e3779b1u) >> 16) % (t->capacity > 1 ? t->capacity - 1 : 1);
+  for (u32 at = block % t->capacity;; at = (at + step) % t->capacity) {
     u32 seen = 0;
     if (__scoped_atomic_compare_exchange_n(&keys[at], &seen, block + 1, false, __ATOMIC_RELAXED,
                                            __ATOMIC_RELAXED, __MEMORY_SCOPE_DEVICE) ||

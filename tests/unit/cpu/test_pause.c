@@ -107,7 +107,7 @@ static struct outcome run_paused(const char *name, uint32_t grid, int rounds, ui
 	struct hetckpt_kernel *run = harness_kernel(&h, name, HETCKPT_VARIANT_RUN);
 	struct hetckpt_kernel *resume = harness_kernel(&h, name, HETCKPT_VARIANT_RESUME);
 	struct hetckpt_block_ref *list = harness_alloc(&h, grid * sizeof *list);
-	uint32_t *bitmap = harness_alloc(&h, grid / 8 + 8);
+	uint8_t *unstarted = harness_alloc(&h, grid);
 	struct table table[2] = {table_new(grid + 3, shared), table_new(grid + 3, shared)};
 	const uint32_t block[3] = {THREADS, 1, 1};
 	struct outcome outcome = {0};
@@ -120,12 +120,12 @@ static struct outcome run_paused(const char *name, uint32_t grid, int rounds, ui
 		uint32_t size[3] = {count, 1, 1};
 
 		table_clear(&table[turn]);
-		memset(bitmap, 0, grid / 8 + 8);
+		memset(unstarted, 0, grid);
 		p.launch.flags = (uintptr_t)flags;
 		p.launch.frames = (uintptr_t)table[turn].head;
 		p.launch.resume = first ? 0 : (uintptr_t)table[turn ^ 1].head;
 		p.launch.list = first ? 0 : (uintptr_t)list;
-		p.launch.unstarted = (uintptr_t)bitmap;
+		p.launch.unstarted = (uintptr_t)unstarted;
 		p.launch.grid[0] = grid;
 		p.launch.grid[1] = p.launch.grid[2] = 1;
 		p.launch.count = first ? 0 : count;
@@ -152,7 +152,7 @@ static struct outcome run_paused(const char *name, uint32_t grid, int rounds, ui
 		for (uint32_t b = 0; b < grid; b++) {
 			struct hetckpt_block_ref ref = {b, HETCKPT_NO_GROUP};
 
-			if (!(bitmap[b / 32] >> (b % 32) & 1))
+			if (!unstarted[b])
 				continue;
 			outcome.unstarted++;
 			for (uint32_t i = 0; p.launch.list && i < count; i++)
@@ -246,11 +246,11 @@ static void test_entry(void **state)
 	(void)state;
 	for (int i = 0; i < 3; i++) {
 		struct params p = {.out = harness_alloc(&h, 4 * 100 * THREADS), .rounds = 3};
-		uint32_t *bitmap = harness_alloc(&h, 16);
+		uint8_t *unstarted = harness_alloc(&h, 128);
 
 		raise_flag(HETCKPT_FLAG_RUN, HETCKPT_FLAG_PAUSE);
 		p.launch.flags = (uintptr_t)flags;
-		p.launch.unstarted = (uintptr_t)bitmap;
+		p.launch.unstarted = (uintptr_t)unstarted;
 		p.launch.grid[0] = 100;
 		p.launch.grid[1] = p.launch.grid[2] = 1;
 		p.launch.base[0] = 50;
@@ -258,7 +258,7 @@ static void test_entry(void **state)
 		if (harness_wait(&h))
 			fail_msg("%s", h.error.text);
 		for (uint32_t b = 0; b < 128; b++)
-			assert_int_equal(bitmap[b / 32] >> (b % 32) & 1, b >= 50 && b < 100);
+			assert_int_equal(unstarted[b], b >= 50 && b < 100);
 		for (uint32_t k = 0; k < 100 * THREADS; k++)
 			assert_int_equal(p.out[k], 0);
 		raise_flag(HETCKPT_FLAG_RUN, HETCKPT_FLAG_RUN);
