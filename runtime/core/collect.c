@@ -4,7 +4,10 @@
  */
 #include "launch.h"
 
+#include "runtime/common/timeline.h"
+
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -340,10 +343,12 @@ static int collect(struct hetckpt_core *core, struct hetckpt_flight *launch,
 {
 	struct hetckpt_blocks parked = {0};
 	struct notes notes = {0};
+	uint64_t begin = hetckpt_timeline_now(), read, sorted, moved = 0;
 	int rc;
 
 	core->last_ended = hetckpt_core_now();
 	rc = notes_read(core, launch, &parked, &notes, error);
+	read = hetckpt_timeline_now();
 	if (rc)
 		goto out;
 	for (size_t i = 1; i < parked.parked_count; i++)
@@ -359,9 +364,14 @@ static int collect(struct hetckpt_core *core, struct hetckpt_flight *launch,
 	for (unsigned i = 0; i < launch->parts; i++)
 		count_resumed(core, launch, &launch->part[i], &notes);
 	hetckpt_blocks_normalize(&launch->todo);
+	sorted = hetckpt_timeline_now();
+	moved = launch->todo.parked_count;
 	rc = join_tables(core, launch, &parked, error);
 	if (rc)
 		goto out;
+	hetckpt_timeline_step(begin, "collects %.80s: notes read after %" PRIu64 " ns, sorted after %" PRIu64
+	                      ", %zu groups joined with %" PRIu64 " that had stayed", launch->function->map->signature,
+	                      read - begin, sorted - begin, launch->todo.parked_count - (size_t)moved, moved);
 	if (notes.any) {
 		launch->unstarted->dirty = 1;
 		hetckpt_bytemap_put(&core->pool, launch->unstarted);
