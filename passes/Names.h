@@ -15,6 +15,7 @@ inline constexpr llvm::StringLiteral PollBlock = "__hetckpt_poll_block";
 inline constexpr llvm::StringLiteral PollEntry = "__hetckpt_poll_entry";
 inline constexpr llvm::StringLiteral Due = "__hetckpt_due";
 inline constexpr llvm::StringLiteral Pace = "__hetckpt_pace";
+inline constexpr llvm::StringLiteral Leads = "__hetckpt_leads";
 inline constexpr llvm::StringLiteral Spin = "__hetckpt_spin";
 inline constexpr llvm::StringLiteral Barrier = "__hetckpt_barrier";
 inline constexpr llvm::StringLiteral IsShared = "__hetckpt_is_shared";

@@ -259,6 +259,10 @@ static Function *claimFunction(Module &M) {
   Value *Table = Fn->getArg(0), *Block = Fn->getArg(1);
   auto *Entry = BasicBlock::Create(C, "entry", Fn);
   auto *Probe = BasicBlock::Create(C, "probe", Fn);
+  auto *Free = BasicBlock::Create(C, "free", Fn);
+  auto *Lead = BasicBlock::Create(C, "lead", Fn);
+  auto *Again = BasicBlock::Create(C, "again", Fn);
+  auto *Still = BasicBlock::Create(C, "still", Fn);
   auto *Try = BasicBlock::Create(C, "try", Fn);
   auto *Next = BasicBlock::Create(C, "next", Fn);
   auto *Found = BasicBlock::Create(C, "found", Fn);
@@ -280,22 +284,52 @@ static Function *claimFunction(Module &M) {
   PHINode *Slot = B.CreatePHI(I32, 2, "slot");
   Value *KeyAddress = B.CreateIntToPtr(
       B.CreateAdd(Keys, B.CreateMul(B.CreateZExt(Slot, I64), B.getInt64(4))), Global);
-  auto *Seen = B.CreateAlignedLoad(I32, KeyAddress, Align(4), /*isVolatile=*/true);
-  Seen->setAtomic(AtomicOrdering::Monotonic);
-  B.CreateCondBr(B.CreateICmpEQ(Seen, Key), Found, Try);
+  // Keys never change once set, so a slot that is another block's stays so.
+  auto Look = [&] {
+    auto *Seen = B.CreateAlignedLoad(I32, KeyAddress, Align(4), /*isVolatile=*/true);
+    Seen->setAtomic(AtomicOrdering::Monotonic);
+    return Seen;
+  };
+  auto Swap = [&] {
+    return B.CreateExtractValue(B.CreateAtomicCmpXchg(KeyAddress, B.getInt32(0), Key, Align(4),
+                                                      AtomicOrdering::Monotonic,
+                                                      AtomicOrdering::Monotonic),
+                                0);
+  };
+  Value *Seen = Look();
+  B.CreateCondBr(B.CreateICmpEQ(Seen, Key), Found, Free);
+
+  B.SetInsertPoint(Free);
+  B.CreateCondBr(B.CreateIsNull(Seen), Lead, Next);
+
+  // One thread of a warp claims a free slot for its block, and the others see it when they look
+  // again. That is not relied on: who does not see it claims it too.
+  B.SetInsertPoint(Lead);
+  auto *Claims = BasicBlock::Create(C, "claims", Fn, Again);
+  B.CreateCondBr(callNamed(B, names::Leads, B.getInt1Ty(), {}), Claims, Again);
+
+  B.SetInsertPoint(Claims);
+  Value *Was = Swap();
+  B.CreateBr(Again);
+
+  B.SetInsertPoint(Again);
+  PHINode *Before = B.CreatePHI(I32, 2, "before");
+  Before->addIncoming(B.getInt32(0), Lead);
+  Before->addIncoming(Was, Claims);
+  Value *Now = B.CreateOr(Look(), Before); // the swap has been done
+  B.CreateCondBr(B.CreateICmpEQ(Now, Key), Found, Still);
+
+  B.SetInsertPoint(Still);
+  B.CreateCondBr(B.CreateIsNull(Now), Try, Next);
 
   B.SetInsertPoint(Try);
-  // Keys never change once set, so a slot that was another block's stays so.
-  auto *Swap = B.CreateAtomicCmpXchg(KeyAddress, B.getInt32(0), Key, Align(4),
-                                     AtomicOrdering::Monotonic,
-                                     AtomicOrdering::Monotonic);
-  Value *Old = B.CreateExtractValue(Swap, 0);
+  Value *Old = Swap();
   Value *Ours = B.CreateOr(B.CreateICmpEQ(Old, B.getInt32(0)),
                            B.CreateICmpEQ(Old, Key));
   B.CreateCondBr(Ours, Found, Next);
 
   B.SetInsertPoint(Next);
-  // Computed again each time: hardly any block comes here, and none has registers to spare.
+  // Computed again each time: hardly any block comes here.
   Value *Hash = B.CreateLShr(B.CreateMul(Block, B.getInt32(0x9e3779b1u)), 16);
   Value *Steps = B.CreateBinaryIntrinsic(Intrinsic::umax, B.CreateSub(Capacity, B.getInt32(1)),
                                          B.getInt32(1));

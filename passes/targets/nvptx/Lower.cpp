@@ -170,6 +170,9 @@ bool Lowering::run() {
     V = pollWord();
   } else if (Name == names::Due) {
     V = due(cast<ConstantInt>(Call.getArgOperand(0))->getZExtValue());
+  } else if (Name == names::Leads) {
+    Value *Here = callNamed(B, "llvm.nvvm.activemask", I32);
+    V = B.CreateIsNull(B.CreateAnd(Here, sreg("lanemask.lt")));
   } else if (Name == names::PollWarp) {
     Value *Raised = B.CreateICmpNE(flagWord(HETCKPT_FLAG_POLL), B.getInt32(0));
     CallInst *Vote = callNamed(B, "llvm.nvvm.vote.any.sync", B.getInt1Ty(),
