@@ -307,7 +307,13 @@ bool Raiser::arithmetic(const Statement &S, StringRef Op, ArrayRef<StringRef> Mo
       Type *Word = Ty->getWithNewBitWidth(Bits);
       Constant *Mask = ConstantInt::get(Word, APInt::getSignMask(Bits));
       Value *V = B->CreateBitCast(In[0], Word);
-      V = Op == "neg" ? B->CreateXor(V, Mask) : B->CreateAnd(V, ConstantExpr::getNot(Mask));
+      Value *Size = B->CreateAnd(V, ConstantExpr::getNot(Mask));
+      V = Op == "neg" ? B->CreateXor(V, Mask) : Size;
+      if (Half) { // NaN becomes the one of PTX, as in other arithmetic of these types
+        APInt Infinity = APFloat::getInf(Ty->getScalarType()->getFltSemantics()).bitcastToAPInt();
+        V = B->CreateSelect(B->CreateICmpUGT(Size, ConstantInt::get(Word, Infinity)),
+                            ConstantInt::get(Word, APInt::getSignedMaxValue(Bits)), V);
+      }
       return B->CreateBitCast(V, Ty);
     }
     Type *Computed = Half && !Fused ? Ty->getWithNewType(B->getFloatTy()) : Ty;

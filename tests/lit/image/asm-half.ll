@@ -15,7 +15,14 @@ target triple = "nvptx64-nvidia-cuda"
 ; CHECK: call float @llvm.maximumnum.f32(float {{.*}}, float 0.000000e+00)
 ; CHECK: call float @llvm.minimumnum.f32(float {{.*}}, float 1.000000e+00)
 ; CHECK: call float @llvm.minimum.f32(
-; CHECK: xor <2 x i16> {{.*}}, splat (i16 -32768)
+; NaN becomes the one of PTX.
+; CHECK: [[Z:%.*]] = and <2 x i16> [[V:%.*]], splat (i16 32767)
+; CHECK: [[N:%.*]] = xor <2 x i16> [[V]], splat (i16 -32768)
+; CHECK: [[I:%.*]] = icmp ugt <2 x i16> [[Z]], splat (i16 31744)
+; CHECK: select <2 x i1> [[I]], <2 x i16> splat (i16 32767), <2 x i16> [[N]]
+; CHECK: [[Z:%.*]] = and i16 {{.*}}, 32767
+; CHECK: [[I:%.*]] = icmp ugt i16 [[Z]], 32640
+; CHECK: select i1 [[I]], i16 32767, i16 [[Z]]
 ; CHECK: ret void
 define ptx_kernel void @arithmetic(ptr %p, i16 %a, i32 %v) {
   %s = call i16 asm "{add.f16 $0,$1,$2;\0A}", "=h,h,h"(i16 %a, i16 %a)
@@ -30,6 +37,8 @@ define ptx_kernel void @arithmetic(ptr %p, i16 %a, i32 %v) {
   store volatile i16 %n, ptr %p
   %g = call i32 asm "{neg.f16x2 $0,$1;\0A}", "=r,r"(i32 %v)
   store volatile i32 %g, ptr %p
+  %b = call i16 asm "{abs.bf16 $0,$1;\0A}", "=h,h"(i16 %a)
+  store volatile i16 %b, ptr %p
   ret void
 }
 
