@@ -54,6 +54,22 @@ static unsigned long long source_id(const struct hetcc_options *options, const c
 	return hash;
 }
 
+/* __CUDA_ARCH_LIST__, the same for the host and each architecture: CUB's names have it in them.
+   clang would list the one architecture that it is asked for at a time. */
+static void arch_list(const struct hetcc_options *options, struct hetcc_list *command)
+{
+	char text[512] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < options->archs.count && used < sizeof text - 16; i++)
+		used += (size_t)snprintf(text + used, sizeof text - used, "%s%ld0", i ? "," : "",
+		                         strtol(options->archs.item[i] + strlen("sm_"), NULL, 10));
+	hetcc_list_add(command, "-Xclang");
+	hetcc_list_add(command, "-U__CUDA_ARCH_LIST__");
+	hetcc_list_add(command, "-Xclang");
+	hetcc_list_addf(command, "-D__CUDA_ARCH_LIST__=%s", text);
+}
+
 void hetcc_source_arguments(const struct hetcc_options *options,
                             const struct hetcc_toolchain *toolchain,
                             const struct hetcc_input *input, struct hetcc_list *command)
@@ -90,8 +106,10 @@ void hetcc_source_arguments(const struct hetcc_options *options,
 	/* Since CUDA 13 the C++ library that cooperative_groups.h needs lies apart. */
 	if (toolchain->toolkit && cuda)
 		hetcc_list_addf(command, "-isystem%s/include/cccl", toolchain->toolkit);
-	if (cuda)
+	if (cuda) {
+		arch_list(options, command);
 		hetcc_list_addf(command, "-cuid=%016llx", source_id(options, input->path));
+	}
 	if (options->verbose)
 		hetcc_list_add(command, "-v");
 }

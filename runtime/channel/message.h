@@ -130,6 +130,7 @@ struct hetckpt_reply_function {
 	uint32_t param_bytes, params;
 	uint32_t static_shared, max_threads, registers, local_bytes, const_bytes;
 	uint32_t max_dynamic_shared;
+	uint32_t arch; /* that it was compiled for: 90 for sm_90; 0: not known */
 	struct { uint32_t offset, bytes; } param[244];
 };
 

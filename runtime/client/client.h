@@ -212,7 +212,7 @@ struct client_function {
 	uint64_t handle;
 	uint32_t param_bytes, params;
 	struct { uint32_t offset, bytes; } *param;
-	uint32_t static_shared, max_threads, registers, local_bytes, const_bytes;
+	uint32_t static_shared, max_threads, registers, local_bytes, const_bytes, arch;
 	_Atomic uint32_t max_dynamic_shared;
 	struct client_function *next;
 };

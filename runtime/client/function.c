@@ -27,7 +27,9 @@ CLIENT_EXPORT cudaError_t cudaFuncGetAttributes(struct cudaFuncAttributes *attri
 	attributes->localSizeBytes = f->local_bytes;
 	attributes->maxThreadsPerBlock = (int)(f->max_threads ? f->max_threads : info->max_threads_per_block);
 	attributes->numRegs = (int)f->registers;
-	attributes->ptxVersion = attributes->binaryVersion = (int)(info->major * 10 + info->minor);
+	attributes->binaryVersion = (int)(info->major * 10 + info->minor);
+	/* CUB looks here for the architecture that its host code was compiled with. */
+	attributes->ptxVersion = f->arch ? (int)f->arch : attributes->binaryVersion;
 	attributes->maxDynamicSharedSizeBytes = (int)f->max_dynamic_shared;
 	attributes->preferredShmemCarveout = -1;
 	return cudaSuccess;

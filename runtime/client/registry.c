@@ -304,6 +304,7 @@ static cudaError_t function_ask(struct client_function *f)
 	f->registers = reply->registers;
 	f->local_bytes = reply->local_bytes;
 	f->const_bytes = reply->const_bytes;
+	f->arch = reply->arch;
 	f->max_dynamic_shared = reply->max_dynamic_shared;
 	__atomic_store_n(&f->epoch, client_epoch(), __ATOMIC_RELEASE);
 done:

@@ -140,6 +140,7 @@ static int do_function_get(struct answer *a, const struct hetckpt_msg_name *msg)
 	reply->local_bytes = facts->local_bytes;
 	reply->const_bytes = facts->const_bytes;
 	reply->max_dynamic_shared = function->max_dynamic_shared;
+	reply->arch = code->arch;
 	for (uint32_t i = 0; i < reply->params; i++) {
 		reply->param[i].offset = function->map->param[i].offset;
 		reply->param[i].bytes = function->map->param[i].bytes;

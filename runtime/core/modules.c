@@ -96,6 +96,7 @@ static int open_image(struct hetckpt_code *code, struct hetckpt_error *error)
 	}
 	code->image = found.data;
 	code->image_bytes = found.bytes;
+	code->arch = found.arch;
 	rc = hetckpt_image_open(code->image, code->image_bytes, &code->opened, text, sizeof text);
 	if (!rc)
 		rc = hetckpt_map_parse_image(code->opened, &code->map, text, sizeof text);

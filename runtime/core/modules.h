@@ -49,6 +49,7 @@ struct hetckpt_code {
 	size_t fatbin_bytes;
 	unsigned char *image;                    /* malloc; NULL until loaded */
 	uint64_t image_bytes;
+	uint32_t arch;                           /* of the entry with the image; 0: a bare image */
 	struct hetckpt_image *opened;
 	struct hetckpt_map *map;
 	uint64_t variables;                      /* 0: none */

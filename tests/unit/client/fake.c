@@ -259,6 +259,7 @@ static void run_function_get(const struct hetckpt_msg *m)
 		r.max_threads = kernels[i].max_threads;
 		r.max_dynamic_shared = 48 << 10;
 		r.static_shared = 128;
+		r.arch = 70;
 		r.registers = 32;
 		for (unsigned k = 0; k < r.params; k++) {
 			r.param[k].offset = kernels[i].offset[k];

@@ -74,6 +74,7 @@ void launches(void)
 	CHECK_INT(fa.numRegs, 32);
 	CHECK_INT(fa.maxThreadsPerBlock, 1024);
 	CHECK_INT(fa.sharedSizeBytes, 128);
+	CHECK_INT(fa.ptxVersion, 70);
 	OK(cudaFuncSetCacheConfig(add_stub, cudaFuncCachePreferL1));
 	OK(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, add_stub, 256, 0));
 	CHECK_INT(blocks, 8);

@@ -149,6 +149,11 @@ printf '#include <cuda_fp16.h>\nint own = OWN;\n' > own.cpp
 works "own headers first" "$hetcc" --no-toolkit -Iown -c own.cpp
 works "standard and debug information" "$hetcc" $flags -std=c++20 -g -O1 -c program.cu -o debug.o
 works "several architectures" "$hetcc" $flags --cuda-gpu-arch=sm_80 --offload-arch=sm_90 -c program.cu
+echo '#ifdef __CUDACC__
+constexpr int archs[] = {__CUDA_ARCH_LIST__};
+static_assert(sizeof archs == 2 * sizeof(int) && archs[0] == 800 && archs[1] == 900);
+#endif' > list.cu
+works "list of architectures" "$hetcc" $flags --arch=sm_80,sm_90 -c list.cu
 
 # ---- Commands
 "$hetcc" $flags -Xhetckpt poll-interval=20 -Xdevice -DONE -Xhost -DTWO '-###' program.cu helper.c -o p > out 2> err ||
