@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "analysis/Scope.h"
 #include "Names.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/Function.h"
 #include "llvm/IR/InlineAsm.h"
@@ -131,6 +132,20 @@ static bool mentionsShared(const Value *V, unsigned Depth = 0) {
   return false;
 }
 
+/// The beginning of a snippet, on one line.
+static std::string quoted(const CallBase &Call) {
+  std::string Text;
+  for (char C : cast<InlineAsm>(Call.getCalledOperand())->getAsmString()) {
+    C = isSpace(C) ? ' ' : C;
+    if (C != ' ' || (!Text.empty() && Text.back() != ' '))
+      Text += C;
+  }
+  constexpr size_t Most = 80;
+  if (Text.size() > Most)
+    Text.replace(Most, std::string::npos, "...");
+  return Text;
+}
+
 ScopeResult computeScope(Function &F) {
   ScopeResult R;
   Scope S = Scope::Thread;
@@ -148,7 +163,7 @@ ScopeResult computeScope(Function &F) {
       continue;
     if (Call->isInlineAsm()) {
       if (!canRaiseInlineAsm(*Call)) {
-        R.Reason = "inline assembly that has no neutral form";
+        R.Reason = "inline assembly that has no neutral form (" + quoted(*Call) + ")";
         return R;
       }
       continue;

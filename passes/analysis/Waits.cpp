@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "analysis/Waits.h"
+#include "image/InlineAsm.h"
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/Function.h"
@@ -32,6 +33,8 @@ static bool waitsOn(const Instruction &I, const Loop &L) {
   }
   if (auto *CAS = dyn_cast<AtomicCmpXchgInst>(&I))
     return L.isLoopInvariant(CAS->getCompareOperand());
+  if (auto *Call = dyn_cast<CallBase>(&I); Call && Call->isInlineAsm())
+    return inlineAsmWaits(*Call, [&](const Value *V) { return L.isLoopInvariant(V); });
   return false;
 }
 
@@ -99,10 +102,13 @@ bool mayBeWaitLoop(const Loop &L) {
     for (const Instruction &I : *BB) {
       if (I.isVolatile() || I.isAtomic())
         return true;
-      if (auto *Call = dyn_cast<CallBase>(&I))
+      if (auto *Call = dyn_cast<CallBase>(&I)) {
+        if (Call->isInlineAsm() && Call->mayHaveSideEffects())
+          return true;
         if (const Function *Callee = Call->getCalledFunction();
             Callee && !Callee->isDeclaration() && !Call->doesNotAccessMemory())
           return true;
+      }
     }
   return false;
 }

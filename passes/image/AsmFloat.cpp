@@ -5,9 +5,7 @@
 // and products gives the same bits as rounding once.
 #include "image/AsmRaiser.h"
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/ADT/StringSwitch.h"
 #include "llvm/IR/Module.h"
-#include <optional>
 
 using namespace llvm;
 
@@ -54,6 +52,9 @@ bool Raiser::approximate(const Statement &S, StringRef Op, ArrayRef<StringRef> M
       : isHalf(Ty)     ? Op != "ex2" && (Op != "tanh" || Flush)
                        : !(Op == "rcp" && Flush) && Op != "rsqrt")
     return false;
+  // Native code has its own names for them.
+  if (Form == RaiseAsm::Adopted)
+    return false;
   SmallVector<Value *, 2> In;
   if (!inputs(S, Ty, Op == "div" ? 2 : 1, In))
     return false;
@@ -78,66 +79,6 @@ bool Raiser::approximate(const Statement &S, StringRef Op, ArrayRef<StringRef> M
     }
     return Whole;
   });
-}
-
-/// What PTX calls comparisons. With u they hold if an operand is NaN, too.
-static std::optional<CmpInst::Predicate> predicateOf(StringRef Name) {
-  return StringSwitch<std::optional<CmpInst::Predicate>>(Name)
-      .Case("eq", CmpInst::FCMP_OEQ)
-      .Case("ne", CmpInst::FCMP_ONE)
-      .Case("lt", CmpInst::FCMP_OLT)
-      .Case("le", CmpInst::FCMP_OLE)
-      .Case("gt", CmpInst::FCMP_OGT)
-      .Case("ge", CmpInst::FCMP_OGE)
-      .Case("equ", CmpInst::FCMP_UEQ)
-      .Case("neu", CmpInst::FCMP_UNE)
-      .Case("ltu", CmpInst::FCMP_ULT)
-      .Case("leu", CmpInst::FCMP_ULE)
-      .Case("gtu", CmpInst::FCMP_UGT)
-      .Case("geu", CmpInst::FCMP_UGE)
-      .Case("num", CmpInst::FCMP_ORD)
-      .Case("nan", CmpInst::FCMP_UNO)
-      .Default(std::nullopt);
-}
-
-/// setp.CMP.TYPE, set.CMP.RESULT.TYPE: a predicate; 1.0, or all bits, for true.
-bool Raiser::compare(const Statement &S, ArrayRef<StringRef> Parts) {
-  bool Predicate = Parts[0] == "setp";
-  if (Parts.size() != (Predicate ? 3 : 4))
-    return false;
-  auto Test = predicateOf(Parts[1]);
-  Type *Ty = typeOf(Parts.back());
-  SmallVector<Value *, 2> In;
-  if (!Test || !Ty || !Ty->isFPOrFPVectorTy() || !inputs(S, Ty, 2, In))
-    return false;
-  Type *Bit = Ty->getWithNewType(Type::getInt1Ty(Call.getContext()));
-  Type *Result = Predicate ? Bit : typeOf(Parts[2]);
-  if (!Result || (Predicate && Ty->isVectorTy()))
-    return false;
-  bool Number = Result->isFPOrFPVectorTy();
-  // The bits of a pair's answers go together like the pair's.
-  Type *Wide = Ty->isVectorTy() ? Ty->getWithNewBitWidth(16) : Result;
-  if (!Predicate && (Number ? Result->isVectorTy() != Ty->isVectorTy()
-                            : Ty->isVectorTy() && !Result->isIntegerTy(32)))
-    return false;
-  return define(S.Operands[0], Result, [&]() -> Value * {
-    Value *Is = B->CreateFCmp(*Test, In[0], In[1]);
-    if (Predicate)
-      return Is;
-    return Number ? B->CreateUIToFP(Is, Result)
-                  : B->CreateBitCast(B->CreateSExt(Is, Wide), Result);
-  });
-}
-
-/// selp.TYPE d, a, b, p: p ? a : b.
-bool Raiser::select(const Statement &S, ArrayRef<StringRef> Parts) {
-  Type *Ty = Parts.size() == 2 ? typeOf(Parts[1]) : nullptr;
-  if (!Ty || S.Operands.size() != 4)
-    return false;
-  Value *L = operand(S.Operands[1], Ty), *R = operand(S.Operands[2], Ty);
-  Value *Which = operand(S.Operands[3], Type::getInt1Ty(Call.getContext()));
-  return L && R && Which &&
-         define(S.Operands[0], Ty, [&] { return B->CreateSelect(Which, L, R); });
 }
 
 static Value *roundToInteger(IRBuilder<> &B, StringRef Mode, Value *V) {
@@ -192,8 +133,8 @@ static Value *widen(IRBuilder<> &B, Value *V, bool Signed) {
   return B.CreateArithmeticFence(V, Double);
 }
 
-/// cvt.ROUNDING.TO.FROM, except conversions between integers and to single precision that
-/// round otherwise than to nearest.
+/// cvt.ROUNDING.TO.FROM, except conversions to single precision that round otherwise than to
+/// nearest.
 bool Raiser::convert(const Statement &S, ArrayRef<StringRef> Parts) {
   if (Parts.size() < 3 || Parts.size() > 4)
     return false;
@@ -220,6 +161,13 @@ bool Raiser::convert(const Statement &S, ArrayRef<StringRef> Parts) {
       return Pair;
     });
   }
+  if (To->isIntegerTy() && From->isIntegerTy()) {
+    Value *V = Mode.empty() && S.Operands.size() == 2 ? low(S.Operands[1], From) : nullptr;
+    if (!V)
+      return false;
+    V = B ? B->CreateIntCast(V, To, FromName.starts_with("s")) : Constant::getNullValue(To);
+    return defineLow(S.Operands[0], V, ToName.starts_with("s"));
+  }
   if (From->isVectorTy() || !inputs(S, From, 1, In))
     return false;
   Value *V = In[0];
@@ -237,23 +185,17 @@ bool Raiser::convert(const Statement &S, ArrayRef<StringRef> Parts) {
     if (!Whole)
       return false;
     bool Signed = ToName.starts_with("s");
-    // The register may be wider than the number.
-    Type *Register = To;
-    unsigned N;
-    if (StringRef Name = S.Operands[0];
-        Name.consume_front("$") && !Name.getAsInteger(10, N) && N < Results.size() &&
-        Results[N]->isIntegerTy() && Results[N]->getIntegerBitWidth() > ToBits)
-      Register = Results[N];
-    return define(S.Operands[0], Register, [&] {
+    Value *R = Constant::getNullValue(To);
+    if (B) {
       Value *Single = roundToInteger(*B, Mode, B->CreateFPCast(V, Computed));
-      Value *R = B->CreateIntrinsic(Signed ? Intrinsic::fptosi_sat : Intrinsic::fptoui_sat,
-                                    {To, Computed}, {Single});
+      R = B->CreateIntrinsic(Signed ? Intrinsic::fptosi_sat : Intrinsic::fptoui_sat,
+                             {To, Computed}, {Single});
       // NaN is 0, and the highest bit alone where either side has 64 bits.
       if (ToBits == 64 || FromBits == 64)
         R = B->CreateSelect(B->CreateFCmpUNO(V, V),
                             ConstantInt::get(To, APInt::getSignMask(ToBits)), R);
-      return B->CreateIntCast(R, Register, Signed);
-    });
+    }
+    return defineLow(S.Operands[0], R, Signed);
   }
   if (!From->isIntegerTy() || !To->isFloatingPointTy() || !Rounds)
     return false;
@@ -290,13 +232,17 @@ bool Raiser::arithmetic(const Statement &S, StringRef Op, ArrayRef<StringRef> Mo
   }
   if (Fused && !Rounded)
     return false;
-  // The assembler may fuse what does not say that it rounds.
-  if (Sum && !Rounded && !Half)
-    return false;
+  // The assembler may fuse what does not say that it rounds: decided where native code is
+  // made of the same IR.
+  if (Sum && !Rounded && !Half) {
+    if (Form != RaiseAsm::Adopted)
+      return false;
+    Matters = true;
+  }
   // In native code sums and products of other types stay what they are.
   if (Form == RaiseAsm::Native && (Sum || (Product && Half)))
     return false;
-  if (!Sign && isSingle(Ty) && Form == RaiseAsm::Neutral && flushes(*Call.getFunction()))
+  if (!Sign && isSingle(Ty) && Form != RaiseAsm::Native && flushes(*Call.getFunction()))
     return false;
   SmallVector<Value *, 3> In;
   if (!inputs(S, Ty, Fused ? 3 : Sign ? 1 : 2, In))
@@ -345,10 +291,6 @@ bool Raiser::arithmetic(const Statement &S, StringRef Op, ArrayRef<StringRef> Mo
 
 bool Raiser::floating(const Statement &S, ArrayRef<StringRef> Parts) {
   StringRef Op = Parts[0];
-  if (Op == "set" || Op == "setp")
-    return compare(S, Parts);
-  if (Op == "selp")
-    return select(S, Parts);
   if (Op == "cvt")
     return convert(S, Parts);
   Type *Ty = typeOf(Parts.back());

@@ -25,8 +25,8 @@ void splitOperands(StringRef Text, SmallVectorImpl<StringRef> &Out) {
   }
 }
 
-/// Statements of a snippet; empty optional if it has labels, predicates, or declarations
-/// other than those of registers.
+/// Statements of a snippet; empty optional if it has labels or declarations other than those
+/// of registers.
 std::optional<SmallVector<Statement, 8>> parse(StringRef Text) {
   SmallVector<Statement, 8> Out;
   SmallVector<StringRef, 8> Parts;
@@ -49,6 +49,11 @@ std::optional<SmallVector<Statement, 8>> parse(StringRef Text) {
     if (Part.empty() || Part.starts_with("//"))
       continue;
     Statement S;
+    if (Part.consume_front("@")) {
+      S.Unless = Part.consume_front("!");
+      S.Guard = Part.take_front(Part.find_first_of(" \t"));
+      Part = Part.drop_front(S.Guard.size()).ltrim();
+    }
     size_t End = Part.find_first_of(" \t");
     S.Opcode = Part.take_front(End);
     splitOperands(Part.drop_front(S.Opcode.size()), S.Operands);
@@ -67,18 +72,11 @@ std::optional<SmallVector<Statement, 8>> parse(StringRef Text) {
       }
       continue;
     }
-    if (S.Opcode.starts_with("@") || S.Opcode.starts_with(".") ||
-        S.Opcode.ends_with(":"))
+    if (S.Opcode.starts_with(".") || S.Opcode.ends_with(":"))
       return std::nullopt;
     Out.push_back(S);
   }
   return Out;
-}
-
-/// True if all bits of a value of type From fit one of type To, and the other way round.
-bool sameBits(Type *From, Type *To) {
-  return From == To || (From->getPrimitiveSizeInBits() == To->getPrimitiveSizeInBits() &&
-                        !From->isPtrOrPtrVectorTy() && !To->isPtrOrPtrVectorTy());
 }
 
 /// What an instruction of PTX looks like here.
@@ -107,6 +105,11 @@ std::optional<Shape> shapeOf(StringRef Op) {
 }
 
 } // namespace
+
+bool sameBits(Type *From, Type *To) {
+  return From == To || (From->getPrimitiveSizeInBits() == To->getPrimitiveSizeInBits() &&
+                        !From->isPtrOrPtrVectorTy() && !To->isPtrOrPtrVectorTy());
+}
 
 bool Raiser::bind() {
   auto *Asm = cast<InlineAsm>(Call.getCalledOperand());
@@ -137,6 +140,8 @@ bool Raiser::bind() {
 
 Type *Raiser::typeOf(StringRef Suffix) {
   LLVMContext &C = Call.getContext();
+  if (Suffix == "pred")
+    return Type::getInt1Ty(C);
   if (Suffix == "u32" || Suffix == "s32" || Suffix == "b32")
     return Type::getInt32Ty(C);
   if (Suffix == "u64" || Suffix == "s64" || Suffix == "b64")
@@ -165,13 +170,25 @@ Value *Raiser::special(StringRef Name, Type *Ty) {
                                       "lanemask_le", "lanemask_gt", "lanemask_ge",
                                       "warpid",      "clock",       "clock64",
                                       "globaltimer", "dynamic_smem_size"};
-  if (!is_contained(Known, Name) || Form == RaiseAsm::Native)
+  // Which thread and block this is: blocks of a variant have other numbers than the
+  // hardware's, so these are adopted before there are variants.
+  bool Id = is_contained({"tid.x", "tid.y", "tid.z", "ntid.x", "ntid.y", "ntid.z", "ctaid.x",
+                          "ctaid.y", "ctaid.z", "nctaid.x", "nctaid.y", "nctaid.z"},
+                         Name);
+  if (Form == RaiseAsm::Native || !(is_contained(Known, Name) || (Id && Form == RaiseAsm::Adopted)))
     return nullptr;
+  Matters |= Id;
   if (!B)
     return Constant::getNullValue(Ty);
   Module *M = B->GetInsertBlock()->getModule();
   Type *Native = Name == "clock64" || Name == "globaltimer" ? B->getInt64Ty()
                                                             : B->getInt32Ty();
+  if (Form == RaiseAsm::Adopted) {
+    std::string Register = Name.str();
+    if (Name.starts_with("lanemask_"))
+      Register.replace(strlen("lanemask"), 1, ".");
+    return B->CreateZExtOrTrunc(intrinsic("read.ptx.sreg." + Register, Native, {}), Ty);
+  }
   Value *V = B->CreateCall(
       M->getOrInsertFunction(("__hetckpt_" + Name).str(), Native));
   return B->CreateZExtOrTrunc(V, Ty);
@@ -214,6 +231,20 @@ Value *Raiser::operand(StringRef Text, Type *Ty) {
   return ConstantInt::get(Ty, N);
 }
 
+Value *Raiser::low(StringRef Text, Type *Ty) {
+  Value *V = Values.lookup(Text);
+  if (!V || !V->getType()->isIntegerTy() || !Ty->isIntegerTy() ||
+      V->getType()->getIntegerBitWidth() <= Ty->getIntegerBitWidth())
+    return operand(Text, Ty);
+  return B ? B->CreateTrunc(V, Ty) : Constant::getNullValue(Ty);
+}
+
+Value *Raiser::predicate(StringRef Text) {
+  bool Not = Text.consume_front("!");
+  Value *V = operand(Text.trim(), Type::getInt1Ty(Call.getContext()));
+  return V && Not && B ? B->CreateNot(V) : V;
+}
+
 bool Raiser::define(StringRef Name, Value *V) {
   if (!V)
     return false;
@@ -237,6 +268,16 @@ bool Raiser::define(StringRef Name, Type *Ty, function_ref<Value *()> Make) {
   return define(Name, B ? Make() : Constant::getNullValue(Ty));
 }
 
+bool Raiser::defineLow(StringRef Name, Value *V, bool Signed) {
+  unsigned N;
+  StringRef Digits = Name;
+  if (Digits.consume_front("$") && !Digits.getAsInteger(10, N) && N < Results.size() &&
+      Results[N]->isIntegerTy() &&
+      Results[N]->getIntegerBitWidth() > V->getType()->getIntegerBitWidth())
+    return define(Name, Results[N], [&] { return B->CreateIntCast(V, Results[N], Signed); });
+  return define(Name, V);
+}
+
 /// membar.LEVEL, fence[.ORDER].SCOPE. Fences between proxies and those of barrier objects
 /// have no neutral form.
 bool Raiser::fence(ArrayRef<StringRef> Parts) {
@@ -249,13 +290,17 @@ bool Raiser::fence(ArrayRef<StringRef> Parts) {
     return false;
   if (Form == RaiseAsm::Native)
     return false;
-  const char *Name = StringSwitch<const char *>(Level)
-                         .Case("cta", "__hetckpt_fence_block")
-                         .Cases({"gl", "gpu", "cluster"}, "__hetckpt_fence_device")
-                         .Case("sys", "__hetckpt_fence_system")
-                         .Default(nullptr);
+  bool Adopted = Form == RaiseAsm::Adopted;
+  const char *Name =
+      StringSwitch<const char *>(Level)
+          .Case("cta", Adopted ? "llvm.nvvm.membar.cta" : "__hetckpt_fence_block")
+          .Cases({"gl", "gpu", "cluster"},
+                 Adopted ? "llvm.nvvm.membar.gl" : "__hetckpt_fence_device")
+          .Case("sys", Adopted ? "llvm.nvvm.membar.sys" : "__hetckpt_fence_system")
+          .Default(nullptr);
   if (!Name)
     return false;
+  Acts = true;
   if (B) {
     Module *M = B->GetInsertBlock()->getModule();
     B->CreateCall(M->getOrInsertFunction(Name, B->getVoidTy()));
@@ -303,8 +348,32 @@ bool Raiser::highestBit(const Statement &S) {
   });
 }
 
+/// @p OP: computed in any case, and taken if p. So OP must do nothing but compute.
+bool Raiser::guarded(const Statement &S) {
+  if (S.Operands.empty())
+    return false;
+  bool Before = Acts;
+  StringRef To = S.Operands[0];
+  Value *Old = Values.lookup(To), *OldCarry = Carry;
+  Value *Guard = operand(S.Guard, Type::getInt1Ty(Call.getContext()));
+  Acts = false;
+  if (To.starts_with("{") || To.starts_with("[") || To.contains('|') || !Guard || !step(S) ||
+      Acts || Carry != OldCarry)
+    return false;
+  Acts = Before;
+  Value *New = Values.lookup(To);
+  if (Old && New && !sameBits(Old->getType(), New->getType()))
+    return false;
+  if (!Old || !New || !B)
+    return New != nullptr;
+  if (Old->getType() != New->getType())
+    Old = B->CreateBitCast(Old, New->getType());
+  Values[To] = S.Unless ? B->CreateSelect(Guard, Old, New) : B->CreateSelect(Guard, New, Old);
+  return true;
+}
+
 bool Raiser::step(const Statement &S) {
-  if (Form == RaiseAsm::Neutral) {
+  if (Form != RaiseAsm::Native) {
     if (S.Opcode == "mov.b64" &&
         any_of(S.Operands, [](StringRef O) { return O.starts_with("{"); }))
       return pair(S);
@@ -314,14 +383,31 @@ bool Raiser::step(const Statement &S) {
   SmallVector<StringRef, 5> Parts;
   S.Opcode.split(Parts, '.');
   StringRef Op = Parts[0];
-  if (Op == "ld" || Op == "st" || Op == "atom")
+  if (is_contained({"ld", "st", "atom", "red"}, Op))
     return memory(S, Parts);
+  // Hints, and the order of a grid after one that the runtime has waited for.
+  if ((Op == "prefetch" || Op == "prefetchu" || Op == "griddepcontrol") && Form != RaiseAsm::Native) {
+    Acts = true;
+    return true;
+  }
+  if (is_contained({"shfl", "vote", "match", "redux", "activemask", "bar", "barrier", "nanosleep",
+                    "exit", "trap"},
+                   Op))
+    return threads(S, Parts);
   if (Op == "membar" || Op == "fence")
     return S.Operands.empty() && fence(Parts);
+  if (Op == "set" || Op == "setp")
+    return compare(S, Parts);
+  if (Op == "selp")
+    return select(S, Parts);
+  if (is_contained({"lop3", "prmt", "bfi", "bmsk"}, Op))
+    return bits(S, Parts);
+  if ((Op == "mul" || Op == "mad") && is_contained(Parts, "wide"))
+    return wideProduct(S, Parts);
   Type *Last = typeOf(Parts.back());
-  if (is_contained({"cvt", "set", "setp", "selp"}, Op) || (Last && Last->isFPOrFPVectorTy()))
+  if (Op == "cvt" || (Last && Last->isFPOrFPVectorTy()))
     return floating(S, Parts);
-  if (Op == "bfe" && Form == RaiseAsm::Native)
+  if (Op == "bfe" && Form != RaiseAsm::Neutral)
     return false;
   std::optional<Shape> Is = shapeOf(Op);
   if (!Is || Parts.size() < 2 || S.Operands.size() != Is->Inputs + 1)
@@ -492,8 +578,10 @@ bool Raiser::run() {
   if (!Statements)
     return false;
   for (const Statement &S : *Statements)
-    if (!step(S))
+    if (!(S.Guard.empty() ? step(S) : guarded(S)))
       return false;
+  if (Form == RaiseAsm::Adopted && !Matters)
+    return false;
   for (unsigned I = 0; I < Results.size(); ++I)
     if (Value *V = Values.lookup("$" + std::to_string(I));
         !V || !sameBits(V->getType(), Results[I]))
@@ -520,12 +608,17 @@ bool canRaiseInlineAsm(const CallBase &Call, RaiseAsm Form) {
   return Raiser(Call, nullptr, Form).run();
 }
 
-Value *raiseInlineAsm(CallBase &Call) {
+Value *raiseInlineAsm(CallBase &Call, RaiseAsm Form) {
   IRBuilder<> B(&Call);
-  Raiser R(Call, &B, RaiseAsm::Neutral);
+  Raiser R(Call, &B, Form);
   if (!R.run())
     return nullptr;
   return R.result();
+}
+
+bool inlineAsmWaits(const CallBase &Call, function_ref<bool(const Value *)> Invariant) {
+  Raiser R(Call, nullptr, RaiseAsm::Neutral);
+  return R.run() && R.waits(Invariant);
 }
 
 } // namespace hetckpt

@@ -1,22 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// CUDA's headers of half precision are inline assembly, one instruction a function. Two
-// kinds of it matter to more than the portable image:
+// Inline assembly that matters to more than the portable image.
 //
-//   shfl.sync.MODE.b32   ->   @llvm.nvvm.shfl.sync.MODE.i32    analyses look for those
+//   shfl.sync.MODE.b32   ->   @llvm.nvvm.shfl.sync.MODE.i32    analyses look for those; so
+//                                                              for other operations of warps
+//                                                              and blocks
 //
 //   %m = mul.f16x2 a, b  ->   %m = mul.rn.f16x2 a, b           Contract.cpp for assembly:
 //   %s = add.f16x2 m, c       %s = fma.rn.f16x2 a, b, c        what does not say that it
 //                                                              rounds, the assembler may
 //                                                              fuse or not
+//
+// CUDA's headers of half precision are made of the second, one instruction a function, CUB's
+// warp reductions of the first.
 #include "transform/Assembly.h"
+#include "image/InlineAsm.h"
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/ADT/StringSwitch.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InlineAsm.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/Instructions.h"
-#include "llvm/IR/IntrinsicsNVPTX.h"
 #include "llvm/IR/Module.h"
 
 using namespace llvm;
@@ -46,20 +49,24 @@ static std::string onlyOpcode(const Value *V) {
   return Given == Operands ? Opcode : "";
 }
 
-static Value *adoptShuffle(CallInst &Call, StringRef Opcode) {
-  Intrinsic::ID Id = StringSwitch<Intrinsic::ID>(Opcode)
-                         .Case("shfl.sync.idx.b32", Intrinsic::nvvm_shfl_sync_idx_i32)
-                         .Case("shfl.sync.up.b32", Intrinsic::nvvm_shfl_sync_up_i32)
-                         .Case("shfl.sync.down.b32", Intrinsic::nvvm_shfl_sync_down_i32)
-                         .Case("shfl.sync.bfly.b32", Intrinsic::nvvm_shfl_sync_bfly_i32)
-                         .Default(Intrinsic::not_intrinsic);
-  if (Id == Intrinsic::not_intrinsic || Call.arg_size() != 4)
-    return nullptr;
-  IRBuilder<> B(&Call);
-  CallInst *New = B.CreateIntrinsic(Id, {}, {Call.getArgOperand(3), Call.getArgOperand(0),
-                                             Call.getArgOperand(1), Call.getArgOperand(2)});
-  New->setConvergent();
-  return New;
+/// Replaces the snippets that have a form that others see through.
+static void adopt(Function &F) {
+  SmallVector<CallInst *, 8> Calls;
+  for (Instruction &I : instructions(F))
+    if (auto *Call = dyn_cast<CallInst>(&I); Call && Call->isInlineAsm())
+      Calls.push_back(Call);
+  for (CallInst *Call : Calls) {
+    // A value that nobody wants: optimisers leave it, for a snippet might not return.
+    bool Unused =
+        Call->use_empty() && !cast<InlineAsm>(Call->getCalledOperand())->hasSideEffects();
+    if (!Unused && !canRaiseInlineAsm(*Call, RaiseAsm::Adopted))
+      continue;
+    if (Value *V = Unused ? nullptr : raiseInlineAsm(*Call, RaiseAsm::Adopted)) {
+      V->takeName(Call);
+      Call->replaceAllUsesWith(V);
+    }
+    Call->eraseFromParent();
+  }
 }
 
 static CallInst *assemble(IRBuilder<> &B, StringRef Opcode, ArrayRef<Value *> In) {
@@ -103,14 +110,15 @@ static Value *fuse(CallInst &Sum, StringRef Opcode) {
 void adoptAssembly(Module &M) {
   constexpr StringLiteral Halves[] = {"f16", "f16x2", "bf16", "bf16x2"};
   for (Function &F : M) {
+    adopt(F);
     SmallVector<std::pair<CallInst *, std::string>, 16> Found, Products;
     for (Instruction &I : instructions(F))
       if (std::string Opcode = onlyOpcode(&I); !Opcode.empty())
         Found.push_back({cast<CallInst>(&I), Opcode});
     for (auto &[Call, Opcode] : Found) {
       StringRef Op = Opcode, Suffix = Op.rsplit('.').second;
-      Value *New = adoptShuffle(*Call, Op);
-      if (!New && is_contained(Halves, Suffix)) {
+      Value *New = nullptr;
+      if (is_contained(Halves, Suffix)) {
         if (Op.starts_with("mul.") && !Op.contains(".rn."))
           Products.push_back({Call, Opcode});
         else if (Op.count('.') == 1)

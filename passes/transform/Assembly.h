@@ -7,8 +7,8 @@ class Module;
 
 namespace hetckpt {
 
-/// Inline assembly that others must see through: shuffles become NVVM's, and whether products
-/// of half precision are fused with sums is decided.
+/// Inline assembly that others must see through: operations of warps and blocks become
+/// NVVM's, and whether products of half precision are fused with sums is decided.
 void adoptAssembly(llvm::Module &M);
 
 } // namespace hetckpt

@@ -180,3 +180,47 @@ out:
 ; SPIN-NOT: __hetckpt_poll_
 ; SPIN: ret void
 ; SPIN-NOT: @__hetckpt_resume_apart
+
+; Assembly that reads again: an order, an exchange; not a counter, nor what a cache may answer.
+; CHECK-LABEL: kernel assembly_flag: waits
+; CHECK: loop at %loop depth 1: wait
+define ptx_kernel void @assembly_flag(ptr %p) {
+entry:
+  br label %loop
+loop:
+  %v = call { i64, i64 } asm sideeffect "ld.relaxed.gpu.v2.u64 {$0, $1}, [$2];", "=l,=l,l,~{memory}"(ptr %p)
+  %x = extractvalue { i64, i64 } %v, 0
+  %go = icmp eq i64 %x, 0
+  br i1 %go, label %loop, label %out
+out:
+  ret void
+}
+
+; CHECK-LABEL: kernel assembly_lock: waits
+; CHECK: loop at %loop depth 1: wait
+define ptx_kernel void @assembly_lock(ptr %p) {
+entry:
+  br label %loop
+loop:
+  %x = call i32 asm sideeffect "atom.cas.acquire.gpu.b32 $0, [$1], $2, $3;", "=r,l,r,r,~{memory}"(ptr %p, i32 0, i32 1)
+  %go = icmp ne i32 %x, 0
+  br i1 %go, label %loop, label %out
+out:
+  ret void
+}
+
+; CHECK-LABEL: kernel assembly_counter:
+; CHECK-NOT: waits
+; CHECK: loop at %loop depth 1: {{[^w]}}
+define ptx_kernel void @assembly_counter(ptr %p) {
+entry:
+  br label %loop
+loop:
+  %x = call i32 asm sideeffect "atom.add.relaxed.gpu.u32 $0, [$1], $2;", "=r,l,r,~{memory}"(ptr %p, i32 1)
+  %y = call i32 asm sideeffect "ld.global.ca.u32 $0, [$1];", "=r,l"(ptr %p)
+  %sum = add i32 %x, %y
+  %go = icmp ult i32 %sum, 100
+  br i1 %go, label %loop, label %out
+out:
+  ret void
+}

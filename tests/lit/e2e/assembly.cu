@@ -6,10 +6,10 @@
 #include <cstdio>
 #include <cuda_runtime.h>
 
-__global__ void prefetches(int *p, bool really)
+__global__ void marks(int *p, bool really)
 {
 	if (really)
-		asm volatile("prefetch.global.L2 [%0];" ::"l"(p));
+		asm volatile("pmevent 1;");
 	p[threadIdx.x] = 2;
 }
 
@@ -27,13 +27,13 @@ int main()
 	cudaMemcpy(&x, p, sizeof x, cudaMemcpyDeviceToHost);
 	// CHECK: plain: 1
 	printf("plain: %d\n", x);
-	prefetches<<<1, 32>>>(p, false);
+	marks<<<1, 32>>>(p, false);
 	cudaMemcpy(&x, p, sizeof x, cudaMemcpyDeviceToHost);
 	// CHECK-NEXT: not reached: 2
 	printf("not reached: %d\n", x);
 	fflush(stdout);
-	prefetches<<<1, 32>>>(p, true);
-	// CHECK-DAG: inline assembly of prefetches(int*, bool)
+	marks<<<1, 32>>>(p, true);
+	// CHECK-DAG: inline assembly of marks(int*, bool)
 	// CHECK-DAG: reached: failed
 	printf("reached: %s\n", cudaDeviceSynchronize() ? "failed" : "no error");
 }

@@ -108,16 +108,9 @@ define ptx_kernel void @memory(ptr %p, i64 %x, i16 %a, i32 %v) {
   ret void
 }
 
-; What a loop may wait on; bfloat where single precision has no denormals; conversions that say
-; more than how they round.
-; SCOPE-LABEL: kernel waits: cannot pause
+; bfloat where single precision has no denormals; conversions that say more than how they round.
 ; SCOPE-LABEL: kernel flushes: cannot pause
 ; SCOPE-LABEL: kernel satfinite: cannot pause
-define ptx_kernel void @waits(ptr %p, i64 %x) {
-  %l = call i32 asm sideeffect "ld.global.cg.b32 $0, [$1];", "=r,l,~{memory}"(i64 %x)
-  store volatile i32 %l, ptr %p
-  ret void
-}
 define ptx_kernel void @flushes(ptr %p, i16 %a) "denormal-fp-math-f32"="preserve-sign,preserve-sign" {
   %s = call i16 asm "{add.bf16 $0,$1,$2;\0A}", "=h,h,h"(i16 %a, i16 %a)
   store volatile i16 %s, ptr %p

@@ -184,7 +184,10 @@ define ptx_kernel void @relu(ptr %p, i32 %a) {
   ret void
 }
 
-; SCOPE-LABEL: kernel wide: cannot pause: inline assembly
+; SCOPE-LABEL: kernel wide: thread scope
+; CHECK-LABEL: @wide(
+; CHECK: [[W:%.*]] = zext i32 %a to i64
+; CHECK: mul i64 [[W]],
 define ptx_kernel void @wide(ptr %p, i32 %a) {
   %r = call i64 asm "mul.wide.u32 $0, $1, $1;", "=l,r"(i32 %a)
   store i64 %r, ptr %p
@@ -224,8 +227,8 @@ define ptx_kernel void @address(ptr %p) {
   ret void
 }
 
-; Block and thread numbers of the hardware's are not the kernel's; predicates, registers
-; of its own, accesses to memory.
+; Block and thread numbers of the hardware's are not the kernel's; a predicate from nowhere,
+; registers of its own.
 ; SCOPE-LABEL: kernel block_id: cannot pause: inline assembly
 define ptx_kernel void @block_id(ptr %p) {
   %r = call i32 asm "mov.u32 $0, %ctaid.x;", "=r"()
@@ -247,10 +250,102 @@ define ptx_kernel void @register(ptr %p, i32 %a) {
   ret void
 }
 
-; SCOPE-LABEL: kernel load: cannot pause: inline assembly
-define ptx_kernel void @load(ptr %p) {
+; Memory: with an order a pair is one access; past the caches it may be a wait.
+; SCOPE-LABEL: kernel memory: thread scope
+; CHECK-LABEL: @memory(
+; CHECK-NOT: asm
+; CHECK: load volatile i32, ptr addrspace(1)
+; CHECK: load <2 x i64>, ptr addrspace(1) {{.*}}align 16, !invariant.load
+; CHECK: [[BOTH:%.*]] = load atomic i64, ptr %p syncscope("device") monotonic
+; CHECK: lshr i64 [[BOTH]], 32
+; CHECK: store atomic i32 {{.*}} syncscope("block") release
+; CHECK: call void @__hetckpt_fence_device()
+; CHECK: [[OLD:%.*]] = atomicrmw umax ptr {{.*}}, i32 %a syncscope("device") monotonic
+; CHECK: call void @__hetckpt_fence_device()
+; CHECK: cmpxchg ptr addrspace(1)
+; CHECK: atomicrmw fadd ptr {{.*}}, float %f monotonic
+; CHECK: ret void
+define ptx_kernel void @memory(ptr %p, i32 %a, float %f) {
   %r = call i32 asm sideeffect "ld.volatile.global.u32 $0, [$1];", "=r,l"(ptr %p)
+  store volatile i32 %r, ptr %p
+  %n = call {i64, i64} asm sideeffect "ld.global.nc.L1::no_allocate.v2.u64 {$0, $1}, [$2+16];", "=l,=l,l"(ptr %p)
+  %n1 = extractvalue {i64, i64} %n, 1
+  store volatile i64 %n1, ptr %p
+  %v = call {i32, i32} asm sideeffect "ld.relaxed.gpu.v2.u32 {$0, $1}, [$2];", "=r,=r,l,~{memory}"(ptr %p)
+  %v1 = extractvalue {i32, i32} %v, 1
+  store volatile i32 %v1, ptr %p
+  call void asm sideeffect "st.release.cta.u32 [$0], $1;", "l,r,~{memory}"(ptr %p, i32 %a)
+  %m = call i32 asm sideeffect "atom.acq_rel.gpu.max.u32 $0, [$1], $2;", "=r,l,r,~{memory}"(ptr %p, i32 %a)
+  store volatile i32 %m, ptr %p
+  %c = call i64 asm sideeffect "atom.global.cas.b64 $0, [$1], $2, $3;", "=l,l,l,l,~{memory}"(ptr %p, i64 1, i64 2)
+  store volatile i64 %c, ptr %p
+  call void asm sideeffect "red.relaxed.sys.add.f32 [$0], $1;", "l,f,~{memory}"(ptr %p, float %f)
+  ret void
+}
+
+; Two words of 64 bits at once, and what no instruction here does at once; memory with no address
+; of its own.
+; SCOPE-LABEL: kernel both: thread scope
+; CHECK-LABEL: @both(
+; CHECK: [[BOTH:%.*]] = load atomic i128, ptr %p syncscope("device") monotonic, align 16
+; CHECK: lshr i128 [[BOTH]], 64
+; CHECK: store atomic i128 {{.*}} syncscope("device") release, align 16
+define ptx_kernel void @both(ptr %p) {
+  %v = call {i64, i64} asm sideeffect "ld.relaxed.gpu.v2.u64 {$0, $1}, [$2];", "=l,=l,l,~{memory}"(ptr %p)
+  %v0 = extractvalue {i64, i64} %v, 0
+  %v1 = extractvalue {i64, i64} %v, 1
+  call void asm sideeffect "st.release.gpu.v2.u64 [$0], {$1, $2};", "l,l,l,~{memory}"(ptr %p, i64 %v1, i64 %v0)
+  ret void
+}
+
+; SCOPE-LABEL: kernel large: cannot pause: inline assembly that has no neutral form (ld.relaxed.gpu.v4.u64
+define ptx_kernel void @large(ptr %p) {
+  %v = call {i64, i64, i64, i64} asm sideeffect "ld.relaxed.gpu.v4.u64 {$0, $1, $2, $3}, [$4];", "=l,=l,=l,=l,l,~{memory}"(ptr %p)
+  %v1 = extractvalue {i64, i64, i64, i64} %v, 1
+  store i64 %v1, ptr %p
+  ret void
+}
+
+; SCOPE-LABEL: kernel local: cannot pause: inline assembly
+define ptx_kernel void @local(ptr %p) {
+  %r = call i32 asm sideeffect "ld.local.u32 $0, [$1];", "=r,l"(ptr %p)
   store i32 %r, ptr %p
+  ret void
+}
+
+; Bits: tables, bytes by number, fields, masks; guards choose between old and new.
+; SCOPE-LABEL: kernel bits: thread scope
+; CHECK-LABEL: @bits(
+; CHECK-NOT: asm
+; CHECK: [[P:%.*]] = icmp slt i32 %a, %b
+; CHECK: [[NOT:%.*]] = xor i32
+; CHECK: select i1 [[P]], i32 {{.*}}, i32 [[NOT]]
+; CHECK: ret void
+define ptx_kernel void @bits(ptr %p, i32 %a, i32 %b) {
+  %g = call i32 asm "{.reg .pred p; setp.lt.s32 p, $1, $2; add.u32 $0, $1, $2; @!p not.b32 $0, $0;}", "=r,r,r"(i32 %a, i32 %b)
+  store volatile i32 %g, ptr %p
+  %l = call i32 asm "lop3.b32 $0, $1, $2, $1, 0xEA;", "=r,r,r"(i32 %a, i32 %b)
+  store volatile i32 %l, ptr %p
+  %m = call i32 asm "prmt.b32 $0, $1, $2, 0x3210;", "=r,r,r"(i32 %a, i32 %b)
+  store volatile i32 %m, ptr %p
+  %i = call i32 asm "bfi.b32 $0, $1, $2, 8, 4;", "=r,r,r"(i32 %a, i32 %b)
+  store volatile i32 %i, ptr %p
+  %k = call i32 asm "bmsk.clamp.b32 $0, $1, $2;", "=r,r,r"(i32 %a, i32 %b)
+  store volatile i32 %k, ptr %p
+  %c = call i64 asm "cvt.s64.s32 $0, $1;", "=l,r"(i32 %a)
+  store volatile i64 %c, ptr %p
+  ret void
+}
+
+; A guard on what does more than compute, a table that is not known.
+; SCOPE-LABEL: kernel guards: cannot pause: inline assembly
+; CHECK-LABEL: @guards(
+; CHECK: asm
+; CHECK: asm
+define ptx_kernel void @guards(ptr %p, i32 %a) {
+  call void asm sideeffect "{.reg .pred p; setp.ne.u32 p, $1, 0; @p st.global.u32 [$0], $1;}", "l,r,~{memory}"(ptr %p, i32 %a)
+  %l = call i32 asm "lop3.b32 $0, $1, $1, $1, $2;", "=r,r,r"(i32 %a, i32 %a)
+  store volatile i32 %l, ptr %p
   ret void
 }
 

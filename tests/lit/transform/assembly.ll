@@ -1,6 +1,6 @@
 ; SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-; Assembly that others must see through: shuffles become intrinsics, and whether a product of
-; half precision is fused with a sum is decided here, not by the assembler.
+; Assembly that others must see through: operations of warps and blocks become intrinsics, and
+; whether a product of half precision is fused with a sum is decided here, not by the assembler.
 ; RUN: %opt -passes='hetckpt-assembly,verify' -S %s | FileCheck %s
 target datalayout = "e-p6:32:32-i64:64-i128:128-i256:256-v16:16-v32:32-n16:32:64"
 target triple = "nvptx64-nvidia-cuda"
@@ -8,9 +8,8 @@ target triple = "nvptx64-nvidia-cuda"
 ; CHECK-LABEL: @shuffles(
 ; CHECK: call i32 @llvm.nvvm.shfl.sync.bfly.i32(i32 -1, i32 %a, i32 1, i32 31) [[CONVERGENT:#[0-9]+]]
 ; CHECK: call i32 @llvm.nvvm.shfl.sync.idx.i32(i32 %a, i32 %b, i32 2, i32 31) [[CONVERGENT]]
-; More than one instruction, or other operands: as it is.
-; CHECK: asm "{shfl.sync.up.b32 $0,$2,$1,$3,$4;
-; CHECK: asm "{.reg .b32 t; shfl.sync.up.b32 t,$1,$2,$3,$4; mov.b32 $0, t;
+; CHECK: call i32 @llvm.nvvm.shfl.sync.up.i32(i32 -1, i32 1, i32 %a, i32 31) [[CONVERGENT]]
+; CHECK: call i32 @llvm.nvvm.shfl.sync.up.i32(i32 -1, i32 %a, i32 1, i32 31) [[CONVERGENT]]
 define ptx_kernel void @shuffles(ptr %p, i32 %a, i32 %b) {
   %x = call i32 asm sideeffect "{shfl.sync.bfly.b32 $0,$1,$2,$3,$4;\0A}", "=r,r,r,r,r"(i32 %a, i32 1, i32 31, i32 -1)
   store volatile i32 %x, ptr %p
@@ -20,6 +19,65 @@ define ptx_kernel void @shuffles(ptr %p, i32 %a, i32 %b) {
   store volatile i32 %s, ptr %p
   %t = call i32 asm "{.reg .b32 t; shfl.sync.up.b32 t,$1,$2,$3,$4; mov.b32 $0, t;\0A}", "=r,r,r,r,r"(i32 %a, i32 1, i32 31, i32 -1)
   store volatile i32 %t, ptr %p
+  ret void
+}
+
+; A step of a reduction, as CUB writes it: whether the sum is taken is a predicate of the
+; shuffle. Nothing else may be fused into the sum.
+; CHECK-LABEL: @step(
+; CHECK: [[PAIR:%.*]] = call { i32, i1 } @llvm.nvvm.shfl.sync.down.i32p(i32 -1, i32 {{.*}}, i32 %d, i32 31)
+; CHECK: [[V:%.*]] = extractvalue { i32, i1 } [[PAIR]], 0
+; CHECK: [[P:%.*]] = extractvalue { i32, i1 } [[PAIR]], 1
+; CHECK: [[OLD:%.*]] = bitcast i32 [[V]] to float
+; CHECK: [[SUM:%.*]] = fadd float [[OLD]], %f
+; CHECK: select i1 [[P]], float [[SUM]], float
+; CHECK: fadd float %f, %f
+define ptx_kernel void @step(ptr %p, float %f, i32 %d) {
+  %s = call float asm sideeffect "{ .reg .f32 r0; .reg .pred p; shfl.sync.down.b32 r0|p, $1, $2, $3, $5; @p add.f32 r0, r0, $4; mov.f32 $0, r0; }", "=f,f,r,r,f,r"(float %f, i32 %d, i32 31, float %f, i32 -1)
+  store volatile float %s, ptr %p
+  %a = call float asm "add.f32 $0, $1, $1;", "=f,f"(float %f)
+  store volatile float %a, ptr %p
+  ret void
+}
+
+; Votes, matches, reductions, barriers, numbers of threads; what nobody wants is gone.
+; CHECK-LABEL: @threads(
+; CHECK: call i32 @llvm.nvvm.vote.ballot.sync(i32 -1, i1 {{.*}})
+; CHECK: call i1 @llvm.nvvm.vote.any.sync(i32 -1, i1 {{.*}})
+; CHECK: call i32 @llvm.nvvm.match.any.sync.i64(i32 -1, i64 %x)
+; CHECK: call i32 @llvm.nvvm.redux.sync.umax(i32 %a, i32 -1)
+; CHECK: call void @llvm.nvvm.barrier.cta.sync.aligned.all(i32 0)
+; CHECK: call i32 @llvm.nvvm.barrier.cta.red.popc.aligned.count(i32 1, i32 64, i1 {{.*}})
+; CHECK: call void @llvm.nvvm.bar.warp.sync(i32 -1)
+; CHECK: call i32 @llvm.nvvm.read.ptx.sreg.ctaid.y()
+; CHECK: call i32 @llvm.nvvm.read.ptx.sreg.lanemask.lt()
+; CHECK-NOT: asm
+; CHECK: ret void
+define ptx_kernel void @threads(ptr %p, i32 %a, i64 %x) {
+  %b = call i32 asm sideeffect "{.reg .pred p; setp.ne.u32 p, $1, 0; vote.ballot.sync.b32 $0, p, -1;}", "=r,r"(i32 %a)
+  store volatile i32 %b, ptr %p
+  %v = call i32 asm sideeffect "{.reg .pred p; setp.ne.u32 p, $1, 0; vote.sync.any.pred p, !p, -1; selp.u32 $0, 1, 0, p;}", "=r,r"(i32 %a)
+  store volatile i32 %v, ptr %p
+  %m = call i32 asm sideeffect "match.any.sync.b64 $0, $1, -1;", "=r,l"(i64 %x)
+  store volatile i32 %m, ptr %p
+  %r = call i32 asm sideeffect "redux.sync.max.u32 $0, $1, -1;", "=r,r"(i32 %a)
+  store volatile i32 %r, ptr %p
+  call void asm sideeffect "bar.sync 0;", "~{memory}"()
+  %c = call i32 asm sideeffect "{.reg .pred p; setp.ne.u32 p, $1, 0; bar.red.popc.u32 $0, 1, 64, p;}", "=r,r"(i32 %a)
+  store volatile i32 %c, ptr %p
+  call void asm sideeffect "bar.warp.sync $0;", "r"(i32 -1)
+  %y = call i32 asm "mov.u32 $0, %ctaid.y;", "=r"()
+  %t = call i32 asm sideeffect "{.reg .u32 t; mov.u32 t, %lanemask_lt; add.u32 $0, t, $1; activemask.b32 t;}", "=r,r"(i32 %y)
+  store volatile i32 %t, ptr %p
+  %unused = call i32 asm "mov.u32 $0, %envreg1;", "=r"()
+  ret void
+}
+
+; Memory stays assembly: it says more there than LLVM's NVPTX understands.
+; CHECK-LABEL: @memory(
+; CHECK: asm sideeffect "atom.add.acq_rel.sys.u32
+define ptx_kernel void @memory(ptr %p, i32 %a) {
+  %r = call i32 asm sideeffect "atom.add.acq_rel.sys.u32 $0, [$1], $2;", "=r,l,r,~{memory}"(ptr %p, i32 %a)
   ret void
 }
 
