@@ -311,6 +311,8 @@ Error compileVariant(StringRef Lowered, const Cpu &C, bool Text, Stopwatch &Watc
   setMachine(M, C);
 
   Passes Optimiser(TM->get());
+  if (!F.Refused.empty())
+    refuse(F);
   Optimiser.clean(*F.Thread);
   F.CutLoops = cutLoops(*F.Thread, Leave);
   auto Sites = findSites(*F.Thread);
@@ -351,10 +353,11 @@ void finish(StringRef Lowered, const Cpu &C, bool Text, bool Time, Part &P) {
   Stopwatch Watch(Time ? &P.Times : nullptr);
   StringSet<> Leave;
   // Once more where a choice turned out to be wrong; each time there are fewer to make.
+  // What cannot be translated is refused where it is launched, and not with all others.
   while (P.Object.empty() && P.Problem.empty())
     if (Error E = compileVariant(Lowered, C, Text, Watch, Leave, P))
       handleAllErrors(std::move(E), [&](const ErrorInfoBase &I) {
-        P.Problem = I.message();
+        (P.Facts.Refused.empty() ? P.Facts.Refused : P.Problem) = I.message();
         P.Code = I.convertToErrorCode();
       });
 }

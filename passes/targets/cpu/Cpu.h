@@ -84,6 +84,7 @@ struct Variant {
   uint32_t FrameBytes = 0;
   uint32_t StaticShared = 0;
   uint32_t ParamBytes = 0;
+  std::string Refused; ///< why it cannot be translated: launches of it say so and fail
 };
 
 /// An error of the whole translation, with -errno and one line.
@@ -113,9 +114,13 @@ bool isEnd(llvm::StringRef Callee);
 /// A thread function is called as its variant, with this behind.
 inline constexpr char ThreadSuffix[] = ".thread";
 /// Makes the thread function of each kernel: parameters loaded from the block's buffer,
-/// everything that waits or ends the thread inlined. The kernels themselves go.
+/// everything that waits or ends the thread inlined. The kernels themselves go. One for which
+/// that cannot be done is refused, which harms no other.
 llvm::Error makeThreads(llvm::Module &M, llvm::ArrayRef<llvm::Function *> Kernels,
                         const ModuleLayout &Layout, llvm::SmallVectorImpl<Variant> &Out);
+
+/// Makes F.Thread a function that ends each thread with F.Refused as the reason.
+void refuse(Variant &F);
 
 // Waits.cpp
 /// A call at which a thread waits.

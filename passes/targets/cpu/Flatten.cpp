@@ -20,6 +20,7 @@
 
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/SmallPtrSet.h"
+#include "llvm/Demangle/Demangle.h"
 #include "llvm/IR/AttributeMask.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/DebugInfo.h"
@@ -100,11 +101,12 @@ public:
   std::unique_ptr<Module> Out;
 
 private:
-  Error checkLayouts();
-  Error checkType(Type *T);
+  bool sameLayout(Type *T);
+  std::string problemOf(llvm::Function &F);
+  void refuse(llvm::Function &F, const Twine &Problem);
   Error declareVariable(GlobalVariable &G);
   void declareFunction(llvm::Function &F);
-  Error cloneBody(llvm::Function &F);
+  void cloneBody(llvm::Function &F);
   Error mapInitializers();
   Expected<Constant *> mapConstant(Constant *C, const GlobalVariable &Owner);
   void addContext(CallInst &Call);
@@ -176,10 +178,12 @@ void expandConstants(llvm::Function &F) {
   }
 }
 
-Error Flattener::checkType(Type *T) {
-  if (!T->isSized() || Checked.count(T))
-    return Error::success();
-  Checked[T] = true;
+/// True if T's parts are where they are on a GPU.
+bool Flattener::sameLayout(Type *T) {
+  if (!T->isSized())
+    return true;
+  if (auto It = Checked.find(T); It != Checked.end())
+    return It->second;
   const DataLayout &From = In.getDataLayout();
   const DataLayout &To = Out->getDataLayout();
   Type *N = Types.remapType(T);
@@ -187,36 +191,53 @@ Error Flattener::checkType(Type *T) {
   if (auto *S = dyn_cast<StructType>(T); S && Same) {
     const StructLayout *A = From.getStructLayout(S);
     const StructLayout *B = To.getStructLayout(cast<StructType>(N));
-    for (unsigned I = 0; I < S->getNumElements(); I++) {
-      Same &= A->getElementOffset(I) == B->getElementOffset(I);
-      if (Error E = checkType(S->getElementType(I)))
-        return E;
-    }
+    for (unsigned I = 0; I < S->getNumElements(); I++)
+      Same &= A->getElementOffset(I) == B->getElementOffset(I) && sameLayout(S->getElementType(I));
   } else if (auto *A = dyn_cast<ArrayType>(T); A && Same) {
-    return checkType(A->getElementType());
+    Same = sameLayout(A->getElementType());
   }
-  if (Same)
-    return Error::success();
-  std::string Name;
-  raw_string_ostream(Name) << *T;
-  return fail(EINVAL, "type " + Name + " is laid out differently on x86-64");
+  Checked[T] = Same;
+  return Same;
 }
 
-/// Frames, parameters and variables hold data at the GPU layout's offsets.
-Error Flattener::checkLayouts() {
-  for (llvm::Function &F : In)
-    for (Instruction &I : instructions(F)) {
-      Type *T = I.getType();
-      if (auto *G = dyn_cast<GetElementPtrInst>(&I))
-        T = G->getSourceElementType();
-      else if (auto *A = dyn_cast<AllocaInst>(&I))
-        T = A->getAllocatedType();
-      else if (auto *S = dyn_cast<StoreInst>(&I))
-        T = S->getValueOperand()->getType();
-      if (Error E = checkType(T))
-        return E;
+/// Why F cannot be translated, or "".
+std::string Flattener::problemOf(llvm::Function &F) {
+  for (Instruction &I : instructions(F)) {
+    // Frames, parameters and variables hold data at the GPU layout's offsets.
+    Type *T = I.getType();
+    if (auto *G = dyn_cast<GetElementPtrInst>(&I))
+      T = G->getSourceElementType();
+    else if (auto *A = dyn_cast<AllocaInst>(&I))
+      T = A->getAllocatedType();
+    else if (auto *S = dyn_cast<StoreInst>(&I))
+      T = S->getValueOperand()->getType();
+    if (!sameLayout(T)) {
+      std::string Name;
+      raw_string_ostream(Name) << *T;
+      return "has type " + Name + ", which is laid out differently on x86-64";
     }
-  return Error::success();
+    Type *P = isa<PtrToIntInst>(I)   ? I.getOperand(0)->getType()
+              : isa<IntToPtrInst>(I) ? I.getType()
+                                     : nullptr;
+    if (P && P->isVectorTy() && P->getPointerAddressSpace() == SpaceShared)
+      return "converts a vector of shared pointers to integers";
+    if (isa<CallBase>(I) && !isa<CallInst>(I))
+      return "has exceptions";
+  }
+  return "";
+}
+
+/// A thread that comes to F ends with the reason, by way of a function that no target has.
+void Flattener::refuse(llvm::Function &F, const Twine &Problem) {
+  auto Linkage = F.getLinkage();
+  F.deleteBody(); // makes it external
+  F.setLinkage(Linkage);
+  F.setComdat(nullptr);
+  IRBuilder<> B(BasicBlock::Create(Ctx, "entry", &F));
+  B.CreateCall(llvm::Function::Create(FunctionType::get(B.getVoidTy(), false),
+                                      GlobalValue::ExternalLinkage,
+                                      "no code for the CPU: " + demangle(F.getName()) + " " + Problem, In));
+  B.CreateUnreachable();
 }
 
 FunctionType *Flattener::withContext(FunctionType *T) {
@@ -406,7 +427,7 @@ void lowerSharedAtomic(Instruction &I) {
   I.eraseFromParent();
 }
 
-Error Flattener::cloneBody(llvm::Function &F) {
+void Flattener::cloneBody(llvm::Function &F) {
   auto *New = cast<llvm::Function>(Map[&F]);
   expandConstants(F);
   SmallVector<Instruction *, 8> SharedCasts, SharedAtomics;
@@ -414,19 +435,11 @@ Error Flattener::cloneBody(llvm::Function &F) {
     Type *P = isa<PtrToIntInst>(I)   ? I.getOperand(0)->getType()
               : isa<IntToPtrInst>(I) ? I.getType()
                                      : nullptr;
-    if (P && P->getPointerAddressSpace() == SpaceShared) {
-      if (P->isVectorTy())
-        return fail(ENOTSUP, "function " + F.getName() +
-                                 " converts a vector of shared pointers to integers");
+    if (P && P->getPointerAddressSpace() == SpaceShared)
       SharedCasts.push_back(&I);
-    }
     if (isa<AtomicRMWInst>(I) || isa<AtomicCmpXchgInst>(I))
       if (I.getOperand(0)->getType()->getPointerAddressSpace() == SpaceShared)
         SharedAtomics.push_back(&I);
-    if (auto *Call = dyn_cast<CallBase>(&I)) {
-      if (!isa<CallInst>(Call))
-        return fail(ENOTSUP, "function " + F.getName() + " has exceptions");
-    }
   }
 
   SmallVector<ReturnInst *, 4> Returns;
@@ -498,7 +511,6 @@ Error Flattener::cloneBody(llvm::Function &F) {
       Fn->setSyncScopeID(SyncScope::System);
     }
   }
-  return Error::success();
 }
 
 Error Flattener::bindVariables() {
@@ -542,8 +554,9 @@ void keepLines(Module &M) {
 Error Flattener::run(SmallVectorImpl<llvm::Function *> &Kernels) {
   keepLines(In);
   StripDebugInfo(In);
-  if (Error E = checkLayouts())
-    return E;
+  for (llvm::Function &F : make_early_inc_range(In))
+    if (std::string Problem = problemOf(F); !Problem.empty())
+      refuse(F, Problem);
   for (GlobalVariable &G : In.globals())
     if (Error E = declareVariable(G))
       return E;
@@ -556,8 +569,7 @@ Error Flattener::run(SmallVectorImpl<llvm::Function *> &Kernels) {
   for (llvm::Function &F : In) {
     if (F.isDeclaration())
       continue;
-    if (Error E = cloneBody(F))
-      return E;
+    cloneBody(F);
     if (F.getCallingConv() == CallingConv::PTX_Kernel)
       Kernels.push_back(cast<llvm::Function>(Map[&F]));
   }

@@ -280,10 +280,10 @@ Error Splitter::layOut() {
   for (AllocaInst *A : Privates) {
     std::optional<TypeSize> Bytes = A->getAllocationSize(DL);
     if (!Bytes)
-      return fail(ENOTSUP, "kernel " + Out.Name + " has a private array of variable size");
+      return fail(ENOTSUP, "has a private array of variable size");
     Align16 = std::max<uint64_t>(Align16, A->getAlign().value());
     if (A->getAlign().value() > 64)
-      return fail(ENOTSUP, "kernel " + Out.Name + " has a private array aligned to more than 64 bytes");
+      return fail(ENOTSUP, "has a private array aligned to more than 64 bytes");
     PrivateBytes = alignTo(PrivateBytes, A->getAlign());
     PrivateOffset[A] = PrivateBytes;
     PrivateBytes += Bytes->getFixedValue();
@@ -303,7 +303,7 @@ Error Splitter::layOut() {
   }
   Offset = alignTo(Offset, 16);
   if (Offset > (64u << 20))
-    return fail(E2BIG, "kernel " + Out.Name + " needs " + Twine(Offset) + " bytes of frame a thread");
+    return fail(E2BIG, "needs " + Twine(Offset) + " bytes of frame a thread");
   Out.FrameBytes = Offset;
   return Error::success();
 }

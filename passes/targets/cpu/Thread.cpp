@@ -9,8 +9,8 @@
 //     call void @k(block, x, y, z, tid, %p0)          ; inlined
 //     ret i32 HETCKPT_CPU_ENDED
 //
-// Gaps: a recursive function that waits or exits is refused; one that traps ends the
-// launch through the machine's trap.
+// Gaps: a kernel with a recursive function that waits or exits is refused; a recursive one
+// that traps ends the launch through the machine's trap.
 #include "Cpu.h"
 
 #include "hetckpt/abi.h"
@@ -18,6 +18,7 @@
 #include "llvm/ADT/SCCIterator.h"
 #include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/Analysis/CallGraph.h"
+#include "llvm/Demangle/Demangle.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicInst.h"
@@ -66,14 +67,14 @@ public:
         llvm::Function *C = Call->getCalledFunction();
         if (Recursive.contains(C)) {
           if (Waiting.contains(C))
-            return fail(ENOTSUP, "kernel " + F.getName().drop_back(strlen(ThreadSuffix)) + " calls " + C->getName() +
-                                     ", which is recursive and waits for other threads");
+            return fail(ENOTSUP, "calls " + demangle(C->getName()) +
+                                     ", which is recursive and waits for other threads or exits");
           continue;
         }
         InlineFunctionInfo Info;
         InlineResult R = InlineFunction(*Call, Info);
         if (!R.isSuccess())
-          return fail(ENOTSUP, "function " + C->getName() + " waits for other threads and cannot be inlined: " +
+          return fail(ENOTSUP, "calls " + demangle(C->getName()) + ", which waits for other threads and cannot be inlined: " +
                                    R.getFailureReason());
         Again = true;
       }
@@ -196,13 +197,24 @@ SmallVector<Value *, 16> loadParams(IRBuilder<> &B, llvm::Function &Kernel, Valu
   return Args;
 }
 
+/// An assertion with these arguments, reported for this thread.
+void reportAssertion(IRBuilder<> &B, llvm::Function &F, ArrayRef<Value *> What) {
+  SmallVector<Value *, 8> Args = {F.getArg(ArgBlock), F.getArg(ArgTid)};
+  append_range(Args, What);
+  SmallVector<Type *, 8> Types;
+  for (Value *A : Args)
+    Types.push_back(A->getType());
+  B.CreateCall(F.getParent()->getOrInsertFunction("__hetckpt_cpu_assertfail",
+                                                  FunctionType::get(B.getVoidTy(), Types, false)),
+               Args);
+}
+
 /// Calls that end the thread become returns.
 void lowerEnds(llvm::Function &F) {
   SmallVector<CallInst *, 8> Calls;
   for (Instruction &I : instructions(F))
     if (isEnd(calleeName(I)))
       Calls.push_back(cast<CallInst>(&I));
-  Module &M = *F.getParent();
   for (CallInst *Call : Calls) {
     IRBuilder<> B(Call);
     StringRef Name = calleeName(*Call);
@@ -212,14 +224,8 @@ void lowerEnds(llvm::Function &F) {
                     B.CreateConstInBoundsGEP1_64(B.getInt8Ty(), F.getArg(ArgBlock),
                                                  offsetof(hetckpt_cpu_block, fault)));
     } else if (Name == "__hetckpt_assertfail") {
-      SmallVector<Value *, 8> Args = {F.getArg(ArgBlock), F.getArg(ArgTid)};
-      Args.append(Call->arg_begin(), Call->arg_end());
-      SmallVector<Type *, 8> Types;
-      for (Value *A : Args)
-        Types.push_back(A->getType());
-      B.CreateCall(M.getOrInsertFunction("__hetckpt_cpu_assertfail",
-                                         FunctionType::get(B.getVoidTy(), Types, false)),
-                   Args);
+      SmallVector<Value *, 5> What(Call->args());
+      reportAssertion(B, F, What);
     }
     auto *Stop = changeToUnreachable(Call) ? &*std::prev(B.GetInsertBlock()->end()) : nullptr;
     ReturnInst::Create(F.getContext(), B.getInt32(Result), Stop->getIterator());
@@ -239,16 +245,9 @@ void lowerTraps(Module &M) {
           Calls.push_back(Call);
   for (CallInst *Call : Calls) {
     IRBuilder<> B(Call);
-    llvm::Function *F = Call->getFunction();
     if (Call->getCalledFunction() == Assert) {
-      SmallVector<Value *, 8> Args = {F->getArg(ArgBlock), F->getArg(ArgTid)};
-      Args.append(Call->arg_begin(), Call->arg_end());
-      SmallVector<Type *, 8> Types;
-      for (Value *A : Args)
-        Types.push_back(A->getType());
-      B.CreateCall(M.getOrInsertFunction("__hetckpt_cpu_assertfail",
-                                         FunctionType::get(B.getVoidTy(), Types, false)),
-                   Args);
+      SmallVector<Value *, 5> What(Call->args());
+      reportAssertion(B, *Call->getFunction(), What);
     }
     B.CreateIntrinsic(Intrinsic::trap, {});
     changeToUnreachable(Call);
@@ -295,6 +294,17 @@ StringRef originalName(StringRef Name) {
 
 } // namespace
 
+void refuse(Variant &F) {
+  F.Thread->deleteBody(); // makes it external
+  F.Thread->setLinkage(GlobalValue::InternalLinkage);
+  IRBuilder<> B(BasicBlock::Create(F.Thread->getContext(), "entry", F.Thread));
+  Value *Null = ConstantPointerNull::get(B.getPtrTy());
+  Value *Text = B.CreateGlobalString(
+      "no code for the CPU: " + demangle(originalName(F.Name)) + " " + F.Refused, "", 0, F.Thread->getParent());
+  reportAssertion(B, *F.Thread, {Text, Null, B.getInt32(0), Null, B.getInt64(1)});
+  B.CreateRet(B.getInt32(HETCKPT_CPU_FAULT));
+}
+
 Error makeThreads(Module &M, ArrayRef<llvm::Function *> Kernels, const ModuleLayout &Layout,
                   SmallVectorImpl<Variant> &Out) {
   MustInline Inliner(M);
@@ -335,10 +345,12 @@ Error makeThreads(Module &M, ArrayRef<llvm::Function *> Kernels, const ModuleLay
     B.CreateRet(B.getInt32(HETCKPT_CPU_ENDED));
     InlineFunctionInfo Info;
     InlineResult R = InlineFunction(*Call, Info);
-    if (!R.isSuccess())
-      return fail(ENOTSUP, "kernel " + F.Name + " cannot be inlined: " + R.getFailureReason());
-    if (Error E = Inliner.inlineInto(*F.Thread))
-      return E;
+    Error Problem = R.isSuccess() ? Inliner.inlineInto(*F.Thread)
+                                  : fail(ENOTSUP, Twine("cannot be inlined: ") + R.getFailureReason());
+    if (Problem) {
+      F.Refused = toString(std::move(Problem));
+      refuse(F);
+    }
     lowerPolls(*F.Thread);
     lowerEnds(*F.Thread);
     Out.push_back(std::move(F));
