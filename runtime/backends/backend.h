@@ -32,7 +32,7 @@
 
 #include "runtime/common/error.h"
 
-#define HETCKPT_BACKEND_VERSION 3u
+#define HETCKPT_BACKEND_VERSION 4u
 
 /* Unit of map and unmap: addresses and sizes are multiples. */
 #define HETCKPT_GRANULE ((uint64_t)2 << 20)
@@ -136,6 +136,16 @@ struct hetckpt_launch_command {
 };
 /* All blocks must run side by side; the core has checked that they fit. */
 #define HETCKPT_LAUNCH_FLAG_COOPERATIVE 1u
+
+/* ---- Limits ------------------------------------------------------------ */
+
+/* What a program sets with cudaDeviceSetLimit, under the same numbers. */
+enum hetckpt_limit {
+	HETCKPT_LIMIT_STACK,       /* bytes of stack a thread, where the compiler does not know the need */
+	HETCKPT_LIMIT_PRINTF,      /* bytes of the buffer of printf */
+	HETCKPT_LIMIT_MALLOC_HEAP, /* bytes of the heap of malloc in kernels */
+	HETCKPT_LIMIT_COUNT
+};
 
 /* ---- Sharing ----------------------------------------------------------- */
 
@@ -302,6 +312,15 @@ struct hetckpt_backend {
 	 */
 	int (*poke)(struct hetckpt_device *device, uint64_t address, const void *source, size_t bytes, unsigned images,
 	            struct hetckpt_error *error);
+
+	/*
+	 * Optional. Sets a limit for launches from now on. Without it, or if the device knows no such
+	 * limit, kernels get what they need; the value is kept for devices to come. The core calls it
+	 * when no kernel is running, as far as it can choose; may block until those that do have ended.
+	 * -ENOMEM: the device is full; -EINVAL: no such value.
+	 */
+	int (*limit_set)(struct hetckpt_device *device, enum hetckpt_limit limit, uint64_t value,
+	                 struct hetckpt_error *error);
 
 	/*
 	 * Optional, these four together: device memory that goes to a worker on another device of

@@ -51,6 +51,8 @@ enum hetckpt_msg_type {
 	HETCKPT_MSG_HOST_DONE,       /* token's callback has returned */
 	HETCKPT_MSG_DEVICE_RESET,    /* free everything the session holds; reply */
 	HETCKPT_MSG_OCCUPANCY,       /* reply: resident blocks a multiprocessor */
+	HETCKPT_MSG_DEVICE_LIMIT,    /* of cudaDeviceSetLimit; reply once everything before it is done
+	                                and launches after it have it */
 	HETCKPT_MSG_COUNT
 };
 
@@ -120,6 +122,7 @@ struct hetckpt_msg_event { uint32_t event; uint32_t flags; uint32_t stream; uint
 #define HETCKPT_EVENT_NO_TIMING 1u
 
 struct hetckpt_msg_host { uint64_t token; };
+struct hetckpt_msg_limit { uint32_t limit; uint32_t reserved; uint64_t value; }; /* cudaLimit */
 struct hetckpt_msg_occupancy { uint64_t function; uint32_t threads; uint32_t reserved; uint64_t dynamic_shared; };
 
 /* ---- Replies, at most HETCKPT_REPLY_BYTES ------------------------------ */

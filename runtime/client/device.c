@@ -18,7 +18,8 @@ static _Atomic bool known;
 
 static _Atomic unsigned device_flags = cudaDeviceMapHost;
 static _Atomic int cache_config = cudaFuncCachePreferNone;
-static _Atomic size_t limits[3] = {1024, 1 << 20, 8 << 20}; /* stack, printf, heap */
+static const size_t standard_limits[3] = {1024, 1 << 20, 8 << 20}; /* stack, printf, heap */
+static _Atomic size_t limits[3] = {1024, 1 << 20, 8 << 20};
 
 cudaError_t client_device_info(const struct hetckpt_reply_device **out)
 {
@@ -194,14 +195,16 @@ CLIENT_EXPORT cudaError_t cudaDeviceGetLimit(size_t *value, enum cudaLimit limit
 	return client_result(error);
 }
 
-/* Remembered for cudaDeviceGetLimit. No back end has such limits: stacks are as large as the
-   kernel needs, printf's buffer grows. */
 CLIENT_EXPORT cudaError_t cudaDeviceSetLimit(enum cudaLimit limit, size_t value)
 {
+	/* A device rounds up; 0 would mean that nobody has set the limit. */
+	struct hetckpt_msg_limit body = {.limit = (uint32_t)limit, .value = value ? value : 1};
 	cudaError_t error = client_enter();
 
 	if (!error && (unsigned)limit > cudaLimitMallocHeapSize)
 		error = cudaErrorUnsupportedLimit;
+	if (!error)
+		error = client_call(HETCKPT_MSG_DEVICE_LIMIT, 0, &body, sizeof body, NULL, 0, NULL, 0);
 	if (!error)
 		limits[limit] = value;
 	return client_result(error);
@@ -260,6 +263,8 @@ CLIENT_EXPORT cudaError_t cudaDeviceReset(void)
 	if (error)
 		return client_result(error);
 	client_epoch_raise();
+	for (unsigned i = 0; i < sizeof limits / sizeof *limits; i++)
+		limits[i] = standard_limits[i];
 	while (client_range_pop(CLIENT_RANGE_DEVICE, &removed) || client_range_pop(CLIENT_RANGE_VARIABLE, &removed))
 		;
 	client_pinned_reset();

@@ -42,14 +42,20 @@ static const void *body(const struct hetckpt_msg *msg, size_t bytes)
 
 /* ---- Memory ------------------------------------------------------------ */
 
+/* Nothing that only saves time may stand in the way of what the application asks for. True: there
+   was something. */
+static bool trim(struct hetckpt_core *core)
+{
+	return hetckpt_heap_trim(&core->app) | hetckpt_frame_pool_trim(&core->pool) |
+	       hetckpt_heap_trim(&core->internal);
+}
+
 int hetckpt_core_alloc(struct hetckpt_core *core, uint64_t bytes, uint64_t align, uint64_t *address,
                        struct hetckpt_error *error)
 {
 	int rc = hetckpt_heap_alloc(&core->app, bytes, align, 0, address, error);
 
-	/* Nothing that only saves time may stand in the way of the application's memory. */
-	if (rc == -ENOMEM && (hetckpt_heap_trim(&core->app) | hetckpt_frame_pool_trim(&core->pool) |
-	                      hetckpt_heap_trim(&core->internal)))
+	if (rc == -ENOMEM && trim(core))
 		rc = hetckpt_heap_alloc(&core->app, bytes, align, 0, address, error);
 	return rc;
 }
@@ -342,6 +348,26 @@ static int do_host_done(struct answer *a, const struct hetckpt_msg_host *msg)
 	                         "no host callback with token %" PRIu64 " is under way", msg->token);
 }
 
+int hetckpt_core_limit(struct hetckpt_core *core, enum hetckpt_limit limit, uint64_t value,
+                       struct hetckpt_error *error)
+{
+	static const uint64_t standard[HETCKPT_LIMIT_COUNT] = {
+		[HETCKPT_LIMIT_STACK] = 1024, [HETCKPT_LIMIT_PRINTF] = 1 << 20, [HETCKPT_LIMIT_MALLOC_HEAP] = 8 << 20,
+	};
+	uint64_t set = value ? value : standard[limit];
+	int rc = 0;
+
+	/* What nobody has set is as the device has it. */
+	if (value || core->dev.limit[limit])
+		rc = hetckpt_dev_limit(&core->dev, limit, set, error);
+	/* A device sets memory for all stacks aside that it may need at once. */
+	if (rc == -ENOMEM && trim(core))
+		rc = hetckpt_dev_limit(&core->dev, limit, set, error);
+	if (!rc)
+		core->limit[limit] = value;
+	return rc;
+}
+
 /* ---- Waiters ----------------------------------------------------------- */
 
 static void free_all(struct hetckpt_core *core)
@@ -359,6 +385,11 @@ static void free_all(struct hetckpt_core *core)
 	for (struct hetckpt_stream *s = core->streams; s; s = s->next)
 		s->destroyed = s->id != 0;
 	hetckpt_stream_reap(core);
+	for (unsigned i = 0; i < HETCKPT_LIMIT_COUNT; i++) {
+		struct hetckpt_error ignored;
+
+		hetckpt_core_limit(core, (enum hetckpt_limit)i, 0, &ignored);
+	}
 }
 
 int hetckpt_command_free(struct hetckpt_core *core, const struct hetckpt_command *command,
@@ -375,11 +406,15 @@ int hetckpt_command_free(struct hetckpt_core *core, const struct hetckpt_command
 	return hetckpt_heap_free(&core->app, address, error);
 }
 
-void hetckpt_command_act(struct hetckpt_core *core, struct hetckpt_command *command)
+bool hetckpt_command_act(struct hetckpt_core *core, struct hetckpt_command *command)
 {
 	struct hetckpt_error error = {0};
 	int rc = 0;
 
+	/* The device would wait for kernels that run, and with it everybody who wants the core: a pause
+	   most of all. What other threads of the application have launched meanwhile ends first. */
+	if (command->type == HETCKPT_MSG_DEVICE_LIMIT && hetckpt_executor_in_flight(core))
+		return false;
 	switch (command->type) {
 	case HETCKPT_MSG_FREE:
 		rc = hetckpt_command_free(core, command, &error);
@@ -395,10 +430,22 @@ void hetckpt_command_act(struct hetckpt_core *core, struct hetckpt_command *comm
 	case HETCKPT_MSG_DEVICE_RESET:
 		free_all(core);
 		break;
+	case HETCKPT_MSG_DEVICE_LIMIT: {
+		const struct hetckpt_msg_limit *msg = (const void *)(command->msg + 1);
+
+		rc = msg->limit < HETCKPT_LIMIT_COUNT && msg->value && msg->value <= INT64_MAX
+			? hetckpt_core_limit(core, (enum hetckpt_limit)msg->limit, msg->value, &error)
+			: hetckpt_error_set(&error, -EINVAL, CUDA_INVALID_VALUE, "limit %u cannot be set to %" PRIu64,
+			                    msg->limit, msg->value);
+		if (rc)
+			hetckpt_log(HETCKPT_LOG_INFO, "%s", error.text);
+		break;
+	}
 	default: /* the others only wait */
 		break;
 	}
-	hetckpt_command_finish(core, command, rc ? error.cuda : 0, error.text);
+	hetckpt_command_finish(core, command, !rc ? 0 : error.cuda ? error.cuda : CUDA_UNKNOWN, error.text);
+	return true;
 }
 
 /* Everything that has been submitted must be done first. */
@@ -518,6 +565,7 @@ static size_t least_body(uint32_t type)
 	case HETCKPT_MSG_HOST_CALL:
 	case HETCKPT_MSG_HOST_DONE: return sizeof(struct hetckpt_msg_host);
 	case HETCKPT_MSG_OCCUPANCY: return sizeof(struct hetckpt_msg_occupancy);
+	case HETCKPT_MSG_DEVICE_LIMIT: return sizeof(struct hetckpt_msg_limit);
 	default: return 0;
 	}
 }
@@ -564,6 +612,7 @@ static int dispatch(struct answer *a)
 	case HETCKPT_MSG_STREAM_SYNC:
 	case HETCKPT_MSG_EVENT_SYNC:
 	case HETCKPT_MSG_DEVICE_SYNC:
+	case HETCKPT_MSG_DEVICE_LIMIT:
 	case HETCKPT_MSG_DEVICE_RESET: return add_waiter(a);
 	case HETCKPT_MSG_LAUNCH:
 		if (((const struct hetckpt_msg_launch *)b)->param_bytes >

@@ -163,6 +163,7 @@ struct hetckpt_core {
 	double ahead_ns;                     /* estimates of what the streams have ahead */
 	double short_ns;                     /* policy.h */
 	uint64_t submitted, retired;         /* seq */
+	uint64_t limit[HETCKPT_LIMIT_COUNT]; /* that the program has set; 0: none */
 	uint64_t time_offset;                /* session time = device time + this */
 	uint64_t last_ended;                 /* hetckpt_core_now when a launch that saw the flag had ended */
 
@@ -244,10 +245,14 @@ void hetckpt_command_reply(struct hetckpt_core *core, struct hetckpt_command *co
 
 int hetckpt_core_alloc(struct hetckpt_core *core, uint64_t bytes, uint64_t align, uint64_t *address,
                        struct hetckpt_error *error); /* commands.c: application memory */
-/* commands.c: hetckpt_command_act carries out a waiter whose time has come. */
+/* commands.c: sets a limit of the session on its device; 0: CUDA's default, set by nobody. */
+int hetckpt_core_limit(struct hetckpt_core *core, enum hetckpt_limit limit, uint64_t value,
+                       struct hetckpt_error *error);
+/* commands.c: hetckpt_command_act carries out a waiter that others do not hold up any more; false:
+   it has to be asked again when something has ended. */
 int hetckpt_command_free(struct hetckpt_core *core, const struct hetckpt_command *command,
                          struct hetckpt_error *error); /* carries out a FREE */
-void hetckpt_command_act(struct hetckpt_core *core, struct hetckpt_command *command);
+bool hetckpt_command_act(struct hetckpt_core *core, struct hetckpt_command *command);
 
 /* True if a launch that can pause, or a host callback, that is not done yet is this command or
    before it in its stream. */

@@ -110,6 +110,18 @@ int hetckpt_dev_write(struct hetckpt_dev *dev, uint64_t to, const void *from, ui
 	return copy_and_wait(dev, &copy, error);
 }
 
+int hetckpt_dev_limit(struct hetckpt_dev *dev, enum hetckpt_limit limit, uint64_t value,
+                      struct hetckpt_error *error)
+{
+	int rc = 0;
+
+	if (dev->ops->limit_set && dev->limit[limit] != value)
+		rc = dev->ops->limit_set(dev->handle, limit, value, error);
+	if (!rc)
+		dev->limit[limit] = value;
+	return rc;
+}
+
 #define LINE_WORDS (HETCKPT_FLAG_STRIDE / 4)
 
 struct flag_image {

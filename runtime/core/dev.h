@@ -19,6 +19,7 @@ struct hetckpt_dev {
 	struct hetckpt_device_facts facts;
 	unsigned index;
 	uint64_t flags;                  /* device address of the flag lines, 0: none yet */
+	uint64_t limit[HETCKPT_LIMIT_COUNT]; /* as the device has been told; 0: never */
 };
 
 /* Opens device index of ops with the arena at base. Blocks. */
@@ -46,6 +47,11 @@ int hetckpt_dev_read_rows(struct hetckpt_dev *dev, void *to, uint64_t from, uint
 
 /* Waits until the service queue is idle; *when (may be NULL): the device's time then. */
 int hetckpt_dev_settle(struct hetckpt_dev *dev, uint64_t *when, struct hetckpt_error *error);
+
+/* Sets a limit, unless it is set so. Back ends without limits take all. May block until running
+   kernels have ended. */
+int hetckpt_dev_limit(struct hetckpt_dev *dev, enum hetckpt_limit limit, uint64_t value,
+                      struct hetckpt_error *error);
 
 /*
  * Raises the flag, which shows flag until then: entry words first, poll words when those are

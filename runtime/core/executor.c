@@ -226,8 +226,7 @@ static bool collect_waiters(struct hetckpt_core *core)
 			hetckpt_command_drop(core, command->dep[--command->deps]);
 		if (command->deps)
 			continue;
-		hetckpt_command_act(core, command);
-		moved = true;
+		moved |= hetckpt_command_act(core, command);
 	}
 	return moved;
 }

@@ -198,6 +198,10 @@ void hetckpt_field_triple(struct hetckpt_fields *fields, const json_t *object, c
 	}
 }
 
+const char *const hetckpt_limit_name[HETCKPT_LIMIT_COUNT] = {
+	[HETCKPT_LIMIT_STACK] = "stack", [HETCKPT_LIMIT_PRINTF] = "printf", [HETCKPT_LIMIT_MALLOC_HEAP] = "malloc_heap",
+};
+
 json_t *hetckpt_address_json(uint64_t address)
 {
 	char text[24];

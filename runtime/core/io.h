@@ -67,6 +67,9 @@ json_t *hetckpt_field_list(struct hetckpt_fields *fields, const json_t *object, 
 void hetckpt_field_triple(struct hetckpt_fields *fields, const json_t *object, const char *name,
                           uint32_t triple[3]);
 
+/* Names of limits in manifests. */
+extern const char *const hetckpt_limit_name[HETCKPT_LIMIT_COUNT];
+
 /* New references. */
 json_t *hetckpt_address_json(uint64_t address);
 json_t *hetckpt_hash_json(const uint8_t hash[16]);

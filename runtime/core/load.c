@@ -347,6 +347,25 @@ static int load_head(struct hetckpt_load *load, uint64_t *taken, uint64_t *time)
 	return load->fields.rc;
 }
 
+/* Before code that may need them. What is not there, nobody has set. */
+static int load_limits(struct hetckpt_load *load)
+{
+	const json_t *limits = json_object_get(load->manifest, "limits");
+
+	hetckpt_fields_what(&load->fields, "limits");
+	for (unsigned i = 0; i < HETCKPT_LIMIT_COUNT; i++) {
+		const char *name = hetckpt_limit_name[i];
+		uint64_t value = json_object_get(limits, name)
+			? hetckpt_field_number(&load->fields, limits, name, INT64_MAX) : 0;
+		int rc = load->fields.rc ? load->fields.rc
+			: hetckpt_core_limit(load->core, (enum hetckpt_limit)i, value, load->error);
+
+		if (rc)
+			return load->fields.rc = rc;
+	}
+	return 0;
+}
+
 static int load_code(struct hetckpt_load *load)
 {
 	int rc = add_modules(load);
@@ -362,6 +381,8 @@ static int load_parts(struct hetckpt_load *load, uint64_t *taken)
 	uint64_t time = 0, now = 0;
 	int rc = load_head(load, taken, &time);
 
+	if (!rc)
+		rc = load_limits(load);
 	if (!rc && load->prepared)
 		rc = hetckpt_load_reconcile(load);
 	if (!rc)

@@ -168,6 +168,7 @@ static bool type_known(const struct hetckpt_msg *msg, bool stream)
 		{HETCKPT_MSG_EVENT_SYNC, 0, false},
 		{HETCKPT_MSG_DEVICE_SYNC, 0, false},
 		{HETCKPT_MSG_DEVICE_RESET, 0, false},
+		{HETCKPT_MSG_DEVICE_LIMIT, sizeof(struct hetckpt_msg_limit), false},
 	};
 
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++)

@@ -19,7 +19,7 @@ static const char *const type_name[HETCKPT_MSG_COUNT] = {
 	[HETCKPT_MSG_STREAM_SYNC] = "stream_sync", [HETCKPT_MSG_STREAM_WAIT] = "stream_wait",
 	[HETCKPT_MSG_EVENT_RECORD] = "event_record", [HETCKPT_MSG_EVENT_SYNC] = "event_sync",
 	[HETCKPT_MSG_DEVICE_SYNC] = "device_sync", [HETCKPT_MSG_HOST_CALL] = "host_call",
-	[HETCKPT_MSG_DEVICE_RESET] = "device_reset",
+	[HETCKPT_MSG_DEVICE_RESET] = "device_reset", [HETCKPT_MSG_DEVICE_LIMIT] = "device_limit",
 };
 
 struct save {
@@ -350,6 +350,17 @@ static int list_commands(struct save *save, json_t *commands)
 	return rc ? rc : list_messages(save, offset);
 }
 
+/* Those that the program has set. */
+static json_t *limits_json(const struct hetckpt_core *core)
+{
+	json_t *limits = json_object();
+
+	for (unsigned i = 0; limits && i < HETCKPT_LIMIT_COUNT; i++)
+		if (core->limit[i])
+			json_object_set_new(limits, hetckpt_limit_name[i], json_integer((json_int_t)core->limit[i]));
+	return limits;
+}
+
 static int build_manifest(struct save *save)
 {
 	static const char *const lists[] = {"modules", "functions", "allocations", "host_buffers",
@@ -371,6 +382,8 @@ static int build_manifest(struct save *save)
 	if (!manifest)
 		return no_memory(save);
 	save->capture->manifest = manifest;
+	if (json_object_set_new(manifest, "limits", limits_json(core)))
+		return no_memory(save);
 	for (int i = 0; i < 7; i++) {
 		list[i] = json_array();
 		if (json_object_set_new(manifest, lists[i], list[i]))

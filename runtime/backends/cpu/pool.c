@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #define STACK_BYTES ((size_t)32 << 20) /* kernels may recurse, and have private arrays */
+#define GUARD_BYTES ((size_t)1 << 20)  /* below it; frames with private arrays shall not step over */
 #define SIGNAL_STACK_BYTES ((size_t)64 << 10)
 #define MAX_IN_FLIGHT 64u
 #define IN_FLIGHT_BYTES ((size_t)64 << 20) /* a pool thread */
@@ -32,6 +33,7 @@ struct cpu_worker {
 	bool started;
 	struct cpu_guard guard;
 	char *signal_stack;
+	uintptr_t stack;            /* its lowest address */
 	struct cpu_slot *slot[MAX_IN_FLIGHT];
 	unsigned held;              /* slots in use, first in slot[] */
 	/* Blocks that were taken but not begun, of one launch. */
@@ -192,7 +194,11 @@ static enum cpu_outcome run_guarded(struct cpu_worker *worker, struct cpu_slot *
 		} else if (!slot->block.fault) {
 			slot->block.fault = number == SIGSEGV || number == SIGBUS ? CUDA_ERROR_ILLEGAL_ADDRESS
 			                                                          : CUDA_ERROR_LAUNCH_FAILURE;
-			if (number == SIGSEGV && worker->guard.code == SI_KERNEL)
+			if (number == SIGSEGV && worker->guard.address < worker->stack &&
+			    worker->stack - worker->guard.address <= GUARD_BYTES)
+				snprintf(slot->failure, sizeof slot->failure,
+				         "a thread needs more than %u MiB of stack", (unsigned)(STACK_BYTES >> 20));
+			else if (number == SIGSEGV && worker->guard.code == SI_KERNEL)
 				snprintf(slot->failure, sizeof slot->failure,
 				         "%s at an address that no machine has", fault_name(number));
 			else
@@ -325,10 +331,25 @@ static void work(struct cpu_worker *worker)
 	}
 }
 
+/* The lowest address of the calling thread's stack that it may use. */
+static uintptr_t stack_end(void)
+{
+	pthread_attr_t attributes;
+	size_t bytes = 0;
+	void *low = NULL;
+
+	if (pthread_getattr_np(pthread_self(), &attributes))
+		return 0;
+	pthread_attr_getstack(&attributes, &low, &bytes);
+	pthread_attr_destroy(&attributes);
+	return (uintptr_t)low;
+}
+
 static void *worker_main(void *argument)
 {
 	struct cpu_worker *worker = argument;
 
+	worker->stack = stack_end();
 	cpu_fault_thread(&worker->guard, worker->signal_stack, SIGNAL_STACK_BYTES);
 	work(worker);
 	cpu_fault_thread_end();
@@ -363,7 +384,8 @@ int cpu_pool_start(struct hetckpt_device *device, struct hetckpt_error *error)
 		                         pool->threads);
 	pthread_cond_init(&pool->work, NULL);
 	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, STACK_BYTES);
+	pthread_attr_setstacksize(&attributes, STACK_BYTES + GUARD_BYTES);
+	pthread_attr_setguardsize(&attributes, GUARD_BYTES);
 	for (unsigned i = 0; i < pool->threads && !rc; i++) {
 		struct cpu_worker *w = &pool->worker[i];
 

@@ -318,6 +318,27 @@ static int memory_info(struct hetckpt_device *device, uint64_t *free_bytes, uint
 	return rc;
 }
 
+static int limit_set(struct hetckpt_device *device, enum hetckpt_limit limit, uint64_t value,
+                     struct hetckpt_error *error)
+{
+	static const struct {
+		cu_limit number;
+		const char *name;
+	} known[HETCKPT_LIMIT_COUNT] = {
+		[HETCKPT_LIMIT_STACK] = {CU_LIMIT_STACK, "a thread's stack"},
+		[HETCKPT_LIMIT_PRINTF] = {CU_LIMIT_PRINTF, "the buffer of printf"},
+		[HETCKPT_LIMIT_MALLOC_HEAP] = {CU_LIMIT_MALLOC_HEAP, "the heap of kernels"},
+	};
+	int rc = cuda_enter(device, error);
+
+	if (rc)
+		return rc;
+	rc = cuda_check(device, device->api->context_limit(known[limit].number, value), error,
+	                "cannot set %s to %llu bytes", known[limit].name, (unsigned long long)value);
+	cuda_leave(device);
+	return rc;
+}
+
 const struct hetckpt_backend hetckpt_backend_cuda = {
 	.version = HETCKPT_BACKEND_VERSION,
 	.size = sizeof hetckpt_backend_cuda,
@@ -346,6 +367,7 @@ const struct hetckpt_backend hetckpt_backend_cuda = {
 	.marker_wait = cuda_marker_wait,
 	.marker_release = cuda_marker_release,
 	.poke = cuda_poke,
+	.limit_set = limit_set,
 	.share = cuda_share,
 	.peer_open = cuda_peer_open,
 	.peer_close = cuda_peer_close,

@@ -33,6 +33,7 @@ typedef unsigned long long cu_handle;  /* CUmemGenericAllocationHandle */
 typedef unsigned cu_device_attribute;
 typedef unsigned cu_function_attribute;
 typedef unsigned cu_jit_option;
+typedef unsigned cu_limit;
 typedef unsigned cu_granularity_option;
 typedef unsigned cu_handle_type;
 
@@ -136,6 +137,10 @@ enum {
 	CU_FUNC_REGISTERS = 4,
 	CU_FUNC_MAX_DYNAMIC = 8,
 
+	CU_LIMIT_STACK = 0,
+	CU_LIMIT_PRINTF = 1,
+	CU_LIMIT_MALLOC_HEAP = 2,
+
 	CU_JIT_ERROR_LOG = 5,
 	CU_JIT_ERROR_LOG_BYTES = 6,
 
@@ -175,6 +180,7 @@ enum {
 	F(context_reset, "cuDevicePrimaryCtxReset_v2", (cu_device)) \
 	F(context_push, "cuCtxPushCurrent_v2", (cu_context)) \
 	F(context_pop, "cuCtxPopCurrent_v2", (cu_context *)) \
+	F(context_limit, "cuCtxSetLimit", (cu_limit, size_t)) \
 	F(context_priorities, "cuCtxGetStreamPriorityRange", (int *, int *)) \
 	F(memory_info, "cuMemGetInfo_v2", (size_t *, size_t *)) \
 	F(address_reserve, "cuMemAddressReserve", (cu_address *, size_t, size_t, cu_address, unsigned long long)) \

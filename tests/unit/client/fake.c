@@ -323,6 +323,9 @@ static void run(const struct hetckpt_msg *m)
 	case HETCKPT_MSG_FUNCTION_SET:
 		reply(m, ((const struct hetckpt_msg_function_set *)body)->value > (96 << 10), NULL, 0);
 		break;
+	case HETCKPT_MSG_DEVICE_LIMIT:
+		reply(m, ((const struct hetckpt_msg_limit *)body)->value > 512 << 10, NULL, 0);
+		break;
 	case HETCKPT_MSG_VARIABLE_GET:
 		if (!variable)
 			variable = device_malloc(VARIABLE_BYTES);

@@ -46,6 +46,14 @@ void device(void)
 	CHECK_INT(n, 0);
 	OK(cudaDeviceCanAccessPeer(&n, 0, 0));
 	CHECK_INT(n, 0);
+	OK(cudaDeviceGetLimit(&limit, cudaLimitStackSize));
+	CHECK_INT(limit, 1024);
+	OK(cudaDeviceSetLimit(cudaLimitStackSize, 16384));
+	OK(cudaDeviceGetLimit(&limit, cudaLimitStackSize));
+	CHECK_INT(limit, 16384);
+	CHECK_INT(cudaDeviceSetLimit(cudaLimitStackSize, (size_t)1 << 40), cudaErrorInvalidValue);
+	OK(cudaDeviceGetLimit(&limit, cudaLimitStackSize));
+	CHECK_INT(limit, 16384);
 	OK(cudaDeviceSetLimit(cudaLimitPrintfFifoSize, 12345));
 	OK(cudaDeviceGetLimit(&limit, cudaLimitPrintfFifoSize));
 	CHECK_INT(limit, 12345);
@@ -60,10 +68,12 @@ void device(void)
 	CHECK_INT(n, 13000);
 	OK(cudaProfilerStart());
 	CHECK_INT(fake_count(HETCKPT_MSG_DEVICE_INFO), 1);
+	CHECK_INT(fake_count(HETCKPT_MSG_DEVICE_LIMIT), 3);
 }
 
 void reset(void)
 {
+	size_t limit;
 	cudaStream_t s;
 	cudaEvent_t e;
 	int *d, *h;
@@ -74,7 +84,10 @@ void reset(void)
 	OK(cudaStreamCreate(&s));
 	OK(cudaEventCreate(&e));
 	OK(launch_add(d, 1, 1, cudaStreamPerThread));
+	OK(cudaDeviceSetLimit(cudaLimitStackSize, 16384));
 	OK(cudaDeviceReset());
+	OK(cudaDeviceGetLimit(&limit, cudaLimitStackSize));
+	CHECK_INT(limit, 1024);
 	CHECK_INT(fake_buffers(), 0);
 	CHECK_INT(cudaFree(d), cudaErrorInvalidValue);
 	CHECK_INT(cudaFreeHost(h), cudaErrorInvalidValue);

@@ -31,6 +31,7 @@ struct hetckpt_device {
 	pthread_cond_t changed;
 	uint64_t mapped, opened_ns, clock_ns;
 	int failed;
+	unsigned running;      /* launches */
 	unsigned objects;      /* queues, markers, modules: all must be given back */
 	unsigned char *granule;/* mapped or not, by number */
 	uint64_t base;
@@ -204,6 +205,7 @@ static void *queue_main(void *context)
 			queue->last = &queue->first;
 		queue->busy = 1;
 		if (!device->failed && c->kind < WAIT) {
+			device->running += c->kind == LAUNCH;
 			pthread_mutex_unlock(&device->lock);
 			if (c->kind == COPY)
 				run_copy(&c->copy);
@@ -212,6 +214,7 @@ static void *queue_main(void *context)
 			else
 				run_launch(&c->launch);
 			pthread_mutex_lock(&device->lock);
+			device->running -= c->kind == LAUNCH;
 			device->clock_ns += c->kind == LAUNCH ? atomic_load(&fake.launch_ns) : 0;
 			if (c->kind == LAUNCH && atomic_load(&fake_count.fail_launches) > 0) {
 				atomic_fetch_sub(&fake_count.fail_launches, 1);
@@ -539,6 +542,19 @@ static int fake_poke(struct hetckpt_device *device, uint64_t address, const void
 	return 0;
 }
 
+static int fake_limit_set(struct hetckpt_device *device, enum hetckpt_limit limit, uint64_t value,
+                          struct hetckpt_error *error)
+{
+	pthread_mutex_lock(&device->lock);
+	must(!device->running, "a limit was set while a kernel ran");
+	pthread_mutex_unlock(&device->lock);
+	atomic_fetch_add(&fake_count.limits, 1);
+	if (value >= (uint64_t)1 << 40)
+		return hetckpt_error_set(error, -ENOMEM, 2, "the fake device is full");
+	atomic_store(&fake_count.limit[limit], value);
+	return 0;
+}
+
 #define FAKE_TABLE(NAME, FLAGS) { \
 	.version = HETCKPT_BACKEND_VERSION, .size = sizeof(struct hetckpt_backend), .name = NAME, .flags = FLAGS, \
 	.probe = fake_probe, .open = fake_open, .close = fake_close, .memory_info = fake_memory_info, \
@@ -547,7 +563,7 @@ static int fake_poke(struct hetckpt_device *device, uint64_t address, const void
 	.queue_create = fake_queue_create, .queue_destroy = fake_queue_destroy, .copy = fake_copy, \
 	.fill = fake_fill, .launch = fake_launch, .queue_wait = fake_queue_wait, .record = fake_record, \
 	.marker_query = fake_marker_query, .marker_wait = fake_marker_wait, \
-	.marker_release = fake_marker_release, .poke = fake_poke}
+	.marker_release = fake_marker_release, .poke = fake_poke, .limit_set = fake_limit_set}
 
 const struct hetckpt_backend fake_backend = FAKE_TABLE("fake", HETCKPT_BACKEND_NOTIFIES);
 const struct hetckpt_backend fake_polled_backend = FAKE_TABLE("polled", 0);

@@ -19,7 +19,7 @@ static void holes(void **state)
 		memcpy((char *)&table + at, &none, sizeof none);
 		if (at == offsetof(struct hetckpt_backend, host_register) ||
 		    at == offsetof(struct hetckpt_backend, host_unregister) ||
-		    at >= offsetof(struct hetckpt_backend, share))
+		    at >= offsetof(struct hetckpt_backend, limit_set))
 			continue;
 		assert_int_equal(hetckpt_backend_register(&table, &error), -EINVAL);
 		assert_non_null(strstr(error.text, "fake lacks the required operation"));

@@ -151,6 +151,67 @@ static void everything(void **state)
 	rig_free(rig);
 }
 
+static uint32_t send_limit(struct rig *rig, uint32_t limit, uint64_t value)
+{
+	struct hetckpt_msg_limit body = {.limit = limit, .value = value};
+
+	return rig_send(rig, HETCKPT_MSG_DEVICE_LIMIT, 0, true, &body, sizeof body);
+}
+
+/* A limit is set when what was launched before has ended, on whatever device that is, and goes
+   where the session goes, before anything is launched there. */
+static void limits(void **state)
+{
+	struct rig *rig = rig_make(&fake_backend);
+	struct job j = job_make(rig, "mix", 20, 2, 1, 8, 2000, 42), k = job_make(rig, "mix", 4, 1, 1, 8, 10, 1);
+	uint32_t slot, reset;
+
+	(void)state;
+	rig_stream(rig, 1, HETCKPT_STREAM_NON_BLOCKING);
+	rig_sync(rig);
+	assert_int_equal(rig_wait(rig, send_limit(rig, 1, 1 << 21)), 0);
+	assert_int_equal(rig_wait(rig, send_limit(rig, 1, 1 << 21)), 0);
+	assert_int_equal(atomic_load(&fake_count.limits), 1);
+	job_launch(rig, &j);
+	slot = send_limit(rig, 0, 16384);
+	k.stream = 1;
+	job_launch(rig, &k);
+	rig_pause(rig);
+	assert_false(rig_answered(rig, slot));
+	memset(&fake_count, 0, sizeof fake_count);
+	rig = rig_move(rig, &fake_polled_backend);
+	assert_int_equal(atomic_load(&fake_count.limit[1]), 1 << 21);
+	assert_int_equal(atomic_load(&fake_count.limits), 1);
+	assert_false(rig_answered(rig, slot));
+	rig_resume(rig);
+	assert_int_equal(rig_wait(rig, slot), 0);
+	assert_int_equal(atomic_load(&fake_count.limit[0]), 16384);
+	rig_sync(rig);
+	job_check(&j);
+	job_check(&k);
+	/* What is refused changes nothing. */
+	assert_int_equal(rig_wait(rig, send_limit(rig, 3, 1)), 1);
+	assert_int_equal(rig_wait(rig, send_limit(rig, 0, 0)), 1);
+	assert_int_equal(rig_wait(rig, send_limit(rig, 0, UINT64_MAX)), 1);
+	assert_int_equal(rig_wait(rig, send_limit(rig, 0, (uint64_t)1 << 40)), 2);
+	rig_pause(rig);
+	memset(&fake_count, 0, sizeof fake_count);
+	rig = rig_move(rig, &fake_backend);
+	assert_int_equal(atomic_load(&fake_count.limit[0]), 16384);
+	assert_int_equal(atomic_load(&fake_count.limit[1]), 1 << 21);
+	assert_int_equal(atomic_load(&fake_count.limits), 2);
+	rig_resume(rig);
+	/* A reset makes them CUDA's again, and there is nothing to take along. */
+	reset = rig_send(rig, HETCKPT_MSG_DEVICE_RESET, 0, true, NULL, 0);
+	assert_int_equal(rig_wait(rig, reset), 0);
+	assert_int_equal(atomic_load(&fake_count.limit[0]), 1024);
+	rig_pause(rig);
+	memset(&fake_count, 0, sizeof fake_count);
+	rig = rig_move(rig, &fake_polled_backend);
+	assert_int_equal(atomic_load(&fake_count.limits), 0);
+	rig_free(rig);
+}
+
 /* The source can go on after a snapshot, as if there had been none. */
 static void source_goes_on(void **state)
 {
@@ -383,6 +444,35 @@ static void mutate(json_t *value, uint64_t *random)
 		mutate(member, random);
 }
 
+/* States from before there were limits have none; a device that cannot have them says so. */
+static void limits_of_manifests(void **state)
+{
+	struct hetckpt_error error = {0};
+	struct rig *before;
+	int fd = make_snapshot(&before), copy;
+	json_t *manifest = manifest_of(fd);
+
+	(void)state;
+	assert_int_equal(json_object_size(json_object_get(manifest, "limits")), 0);
+	json_object_del(manifest, "limits");
+	copy = rewrite(fd, manifest);
+	assert_int_equal(try_load(copy, false, &error), 0);
+	assert_int_equal(atomic_load(&fake_count.limits), 0);
+	close(copy);
+	json_object_set_new(manifest, "limits", json_pack("{s:I}", "stack", (json_int_t)1 << 40));
+	copy = rewrite(fd, manifest);
+	assert_int_equal(try_load(copy, false, &error), -ENOMEM);
+	assert_string_equal(error.text, "the fake device is full");
+	close(copy);
+	json_object_set_new(manifest, "limits", json_pack("{s:s}", "stack", "much"));
+	copy = rewrite(fd, manifest);
+	assert_int_equal(try_load(copy, false, &error), -EINVAL);
+	json_decref(manifest);
+	close(copy);
+	close(fd);
+	free(before);
+}
+
 /* No manifest can do more than be refused: the loaded state, if any, must at least close. */
 static void hostile_manifests(void **state)
 {
@@ -521,10 +611,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(memory, setup),
 		cmocka_unit_test_setup(everything, setup),
+		cmocka_unit_test_setup(limits, setup),
 		cmocka_unit_test_setup(source_goes_on, setup),
 		cmocka_unit_test_setup(refused_devices, setup),
 		cmocka_unit_test_setup(damage, setup),
 		cmocka_unit_test_setup(wrong_hash, setup),
+		cmocka_unit_test_setup(limits_of_manifests, setup),
 		cmocka_unit_test_setup(hostile_manifests, setup),
 		cmocka_unit_test_setup(detached, setup),
 		cmocka_unit_test_setup(detached_again, setup),

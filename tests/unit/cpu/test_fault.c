@@ -89,6 +89,19 @@ static void test_bad_address(void **state)
 	expect(run_ends(4, &out), 700, "invalid access to memory at 0x40");
 }
 
+static void test_recursion(void **state)
+{
+	uint32_t *out, want = 1;
+
+	(void)state;
+	assert_int_equal(run_ends(100000, &out), 0);
+	for (uint32_t n = 1; n <= 100000; n++)
+		want = (want ^ want >> 3) * (n | 1);
+	assert_int_equal(out[63], want);
+	harness_close(&h);
+	expect(run_ends(1 << 30, &out), 700, "block 0,0,0: a thread needs more than 32 MiB of stack");
+}
+
 static void test_deadlock(void **state)
 {
 	uint32_t *out;
@@ -219,7 +232,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exit),       cmocka_unit_test(test_trap),
 		cmocka_unit_test(test_assert),     cmocka_unit_test(test_bad_address),
-		cmocka_unit_test(test_deadlock),   cmocka_unit_test(test_lacking_function),
+		cmocka_unit_test(test_recursion), cmocka_unit_test(test_deadlock),
+		cmocka_unit_test(test_lacking_function),
 		cmocka_unit_test(test_close_while_running), cmocka_unit_test(test_bad_copy),
 		cmocka_unit_test(test_print),      cmocka_unit_test(test_bad_launches),
 		cmocka_unit_test(test_memory),

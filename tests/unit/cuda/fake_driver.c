@@ -167,6 +167,13 @@ ENTRY cu_result cuCtxGetStreamPriorityRange(int *least, int *greatest)
 	return 0;
 }
 
+/* A stack of at most half a MiB, as on GPUs. */
+ENTRY cu_result cuCtxSetLimit(unsigned limit, size_t value)
+{
+	ENTER(true);
+	return limit > CU_LIMIT_MALLOC_HEAP || (limit == CU_LIMIT_STACK && value > 512 << 10) ? CU_INVALID_VALUE : 0;
+}
+
 /* ---- Streams -------------------------------------------------------------------- */
 
 struct cu_stream_object {

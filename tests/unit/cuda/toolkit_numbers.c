@@ -23,6 +23,7 @@ SIZE(cu_address, CUdeviceptr);
 SIZE(cu_handle, CUmemGenericAllocationHandle);
 SIZE(cu_device_attribute, CUdevice_attribute);
 SIZE(cu_jit_option, CUjit_option);
+SIZE(cu_limit, CUlimit);
 SIZE(cu_result, CUresult);
 SIZE(cu_memory_properties, CUmemAllocationProp);
 FIELD(cu_memory_properties, type, CUmemAllocationProp, type);
@@ -116,6 +117,9 @@ static void compare_numbers(void)
 	SAME(CU_FUNC_LOCAL, CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES);
 	SAME(CU_FUNC_REGISTERS, CU_FUNC_ATTRIBUTE_NUM_REGS);
 	SAME(CU_FUNC_MAX_DYNAMIC, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES);
+	SAME(CU_LIMIT_STACK, CU_LIMIT_STACK_SIZE);
+	SAME(CU_LIMIT_PRINTF, CU_LIMIT_PRINTF_FIFO_SIZE);
+	SAME(CU_LIMIT_MALLOC_HEAP, CU_LIMIT_MALLOC_HEAP_SIZE);
 	SAME(CU_JIT_ERROR_LOG, CU_JIT_ERROR_LOG_BUFFER);
 	SAME(CU_JIT_ERROR_LOG_BYTES, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES);
 	SAME(CU_MEM_PINNED, CU_MEM_ALLOCATION_TYPE_PINNED);

@@ -20,6 +20,7 @@ typedef CUmemGenericAllocationHandle cu_handle;
 typedef CUdevice_attribute cu_device_attribute;
 typedef CUfunction_attribute cu_function_attribute;
 typedef CUjit_option cu_jit_option;
+typedef CUlimit cu_limit;
 typedef CUmemAllocationGranularity_flags cu_granularity_option;
 typedef CUmemAllocationHandleType cu_handle_type;
 typedef CUmemAllocationProp cu_memory_properties;
@@ -36,7 +37,8 @@ typedef CUDA_MEMCPY3D cu_copy_3d;
 	F(context_flags, cuDevicePrimaryCtxSetFlags) F(context_retain, cuDevicePrimaryCtxRetain) \
 	F(context_release, cuDevicePrimaryCtxRelease) F(context_reset, cuDevicePrimaryCtxReset) \
 	F(context_push, cuCtxPushCurrent) F(context_pop, cuCtxPopCurrent) \
-	F(context_priorities, cuCtxGetStreamPriorityRange) F(memory_info, cuMemGetInfo) \
+	F(context_limit, cuCtxSetLimit) F(context_priorities, cuCtxGetStreamPriorityRange) \
+	F(memory_info, cuMemGetInfo) \
 	F(address_reserve, cuMemAddressReserve) F(address_free, cuMemAddressFree) F(memory_create, cuMemCreate) \
 	F(memory_release, cuMemRelease) F(memory_map, cuMemMap) F(memory_unmap, cuMemUnmap) \
 	F(memory_access, cuMemSetAccess) F(memory_granularity, cuMemGetAllocationGranularity) \
