@@ -22,6 +22,9 @@ inline constexpr llvm::StringLiteral IsShared = "__hetckpt_is_shared";
 inline constexpr llvm::StringLiteral IsPrivate = "__hetckpt_is_private";
 inline constexpr llvm::StringLiteral SharedPrefix = "__hetckpt_shared_";
 inline constexpr llvm::StringLiteral DynamicShared = "__hetckpt_dynamic_shared";
+/// Metadata on a poll at the end of a strip: a target may read the flag when the
+/// strip begins.
+inline constexpr llvm::StringLiteral PollAhead = "hetckpt.ahead";
 /// Metadata on a poll behind a strip: the site of the pace call whose answer it can correct, an
 /// i32.
 inline constexpr llvm::StringLiteral Paced = "hetckpt.paced";

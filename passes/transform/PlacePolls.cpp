@@ -108,6 +108,8 @@ BasicBlock *Placer::addSafepoint(BasicBlock *From, BasicBlock *To,
   IRBuilder<> B(At);
   B.SetCurrentDebugLocation(P.Loc);
   CallInst *Flag = B.CreateCall(Poll, {Launch}, "poll");
+  if (P.Stride)
+    Flag->setMetadata(names::PollAhead, MDNode::get(F.getContext(), {}));
   if (Site != NoSite)
     Flag->setMetadata(names::Paced, MDNode::get(F.getContext(), ConstantAsMetadata::get(
                                                                     B.getInt32(Site))));

@@ -287,6 +287,7 @@ def migrate(bench):
               bench.options.mib))
     for name, arguments, mib in works:
         with bench.live(name, ["--unchecked"] + arguments) as live, bench.control(live) as control:
+            first_launch(control)
             for other in others:
                 out, back = [], []
                 for _ in range(max(3, bench.options.repeat)):
@@ -312,6 +313,7 @@ def checkpoint(bench):
              ("real", "jacobi", ["--variant", "blocks", "--size", str(side), "--repeat", "2000"]))
     for data, name, arguments in works:
         with bench.live(name, ["--unchecked"] + arguments) as live, bench.control(live) as control:
+            first_launch(control)
             for place in ("/dev/shm", bench.work):
                 if not os.access(place, os.W_OK):
                     continue

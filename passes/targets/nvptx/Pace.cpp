@@ -16,8 +16,7 @@
 //              wait = unchanged ? 15 : 0
 //              (the poll)
 //
-// most is half the poll interval in cycles: the poll's word is read where the strip begins, so
-// a flag is seen after two strips at the latest. From a window of a factor of two a step by 3/4 or 3/2
+// most is the poll interval in cycles. From a window of a factor of two a step by 3/4 or 3/2
 // stays inside, so it settles; then every sixteenth poll looks again, for the load on the
 // machine changes. Lanes that are together read one clock and get one answer, which keeps
 // them together.
@@ -126,7 +125,7 @@ void Pacing::correct(CallInst *Poll) {
   if (At == Sites.end())
     return;
   const Words &W = At->second;
-  uint32_t Most = std::min<uint64_t>(PollInterval * CyclesPerMicrosecond / 2, 1u << 29);
+  uint32_t Most = std::min<uint64_t>(PollInterval * CyclesPerMicrosecond, 1u << 29);
 
   IRBuilder<> B(Poll);
   Value *Left = load(B, W, Wait);

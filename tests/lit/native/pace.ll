@@ -14,7 +14,6 @@ declare void @llvm.nvvm.barrier.cta.sync.aligned.all(i32)
 ; CHECK: ld.param.b32 [[SHARED:%r[0-9]+]], [__hetckpt_run_thread_param_2+64];
 ; CHECK: shr.u32 [[ZERO:%r[0-9]+]], [[SHARED]], 31;
 ; CHECK: %strip
-; CHECK: ld.volatile.global
 ; CHECK: mov.u32 [[BEGIN:%r[0-9]+]], %clock;
 ; CHECK: st.{{(local.)?}}b32 {{.*}}, [[BEGIN]];
 ; CHECK: ld.{{(local.)?}}b32
@@ -22,13 +21,13 @@ declare void @llvm.nvvm.barrier.cta.sync.aligned.all(i32)
 ; CHECK-NOT: %clock
 ; CHECK-NOT: {{ld|st}}.local
 ; CHECK: setp.ne
-; CHECK-NOT: ld.volatile.global
+; CHECK: ld.volatile.global
 ; CHECK: sub.s32 [[TOOK:%r[0-9]+]], {{%r[0-9]+}}, {{%r[0-9]+}};
-; 3, 12, 25 and 100 us: half the poll interval, for the word is from the strip's beginning
-; CHECK-DAG: setp.gt.u32 {{%p[0-9]+}}, [[TOOK]], 5624;
-; CHECK-DAG: setp.gt.u32 {{%p[0-9]+}}, [[TOOK]], 22499;
+; 6, 25, 50 and 200 us
+; CHECK-DAG: setp.gt.u32 {{%p[0-9]+}}, [[TOOK]], 11249;
 ; CHECK-DAG: setp.gt.u32 {{%p[0-9]+}}, [[TOOK]], 44999;
-; CHECK-DAG: setp.gt.u32 {{%p[0-9]+}}, [[TOOK]], 179999;
+; CHECK-DAG: setp.gt.u32 {{%p[0-9]+}}, [[TOOK]], 89999;
+; CHECK-DAG: setp.gt.u32 {{%p[0-9]+}}, [[TOOK]], 359999;
 ; CHECK: st.{{(local.)?}}b32
 ; CHECK: .visible .entry
 define ptx_kernel void @thread(ptr %p, i32 %n) {

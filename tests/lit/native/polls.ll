@@ -15,7 +15,7 @@ declare i32 @llvm.nvvm.vote.ballot.sync(i32, i1)
 ; CHECK-NOT: {{bar|barrier}}.red
 ; CHECK: ret;
 ;
-; The entry word by the block's vote, and a bit for a block that does not begin; then the
+; The entry word by the block's vote, and a byte for a block that does not begin; then the
 ; loop, and behind it the poll word, read past the L1 cache.
 ; CHECK: .visible .entry __hetckpt_run_thread(
 ; CHECK: ld.volatile.global.{{[bu]}}32
@@ -52,18 +52,18 @@ out:
 }
 
 ; A block votes: its own barrier once an iteration, the poll's once a strip, with a word
-; that no register holds in the loop.
+; that was read when the strip began.
 ; CHECK: .visible .entry __hetckpt_run_block(
 ; CHECK: .red.or.pred
 ; CHECK: %strip
-; CHECK-NOT: ld.volatile.global
+; CHECK: ld.volatile.global.{{[bu]}}32
 ; CHECK: [[LOOP:\$L__BB[0-9_]+]]: {{.*}}%loop
 ; CHECK-NOT: ld.volatile.global
 ; CHECK-NOT: .red.
 ; CHECK: bar.sync 0
 ; CHECK-NOT: .red.
 ; CHECK: bra {{.*}}[[LOOP]];
-; CHECK: ld.volatile.global.{{[bu]}}32
+; CHECK-NOT: ld.volatile.global
 ; CHECK: .red.or.pred
 ; CHECK-NOT: .red.
 ; CHECK: .visible .entry
