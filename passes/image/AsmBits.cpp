@@ -6,6 +6,8 @@
 //   setp.CMP.TYPE p, a, b       a comparison; set likewise, as a number
 //   selp.TYPE d, a, b, p        a choice
 //   mul.wide, mad.wide          a product of twice the width
+//   dp4a, dp2a.lo, dp2a.hi      a sum of products of bytes; of halves and bytes
+//   vadd4, vset2 and the like   the same with each byte, or half, of a word
 //   lop3.b32, prmt.b32, bfi, bmsk
 #include "image/AsmRaiser.h"
 #include "llvm/ADT/StringExtras.h"
@@ -108,6 +110,79 @@ bool Raiser::wideProduct(const Statement &S, ArrayRef<StringRef> Parts) {
            Value *Product = B->CreateMul(WL, B->CreateIntCast(R, Wide, Signed));
            return Adds ? B->CreateAdd(Product, Sum) : Product;
          });
+}
+
+/// dp4a.ATYPE.BTYPE d, a, b, c; dp2a.{lo,hi}: two halves of a with the lower or upper bytes of b.
+bool Raiser::dotProduct(const Statement &S, ArrayRef<StringRef> Parts) {
+  bool Four = Parts[0] == "dp4a";
+  if (Parts.size() != (Four ? 3 : 4) || (!Four && Parts[1] != "lo" && Parts[1] != "hi"))
+    return false;
+  StringRef A = Parts[Parts.size() - 2], C = Parts.back();
+  Type *I32 = Type::getInt32Ty(Call.getContext());
+  SmallVector<Value *, 3> In;
+  if ((A != "u32" && A != "s32") || (C != "u32" && C != "s32") || !inputs(S, I32, 3, In))
+    return false;
+  return define(S.Operands[0], I32, [&] {
+    // Bits [At, At + Bits) of a word.
+    auto Field = [&](Value *V, unsigned At, unsigned Bits, bool Signed) {
+      V = B->CreateShl(V, 32 - Bits - At);
+      return Signed ? B->CreateAShr(V, 32 - Bits) : B->CreateLShr(V, 32 - Bits);
+    };
+    Value *Sum = In[2];
+    unsigned First = !Four && Parts[1] == "hi" ? 16 : 0, Bits = Four ? 8 : 16;
+    for (unsigned N = 0; N < (Four ? 4u : 2u); ++N) {
+      Value *L = Field(In[0], Bits * N, Bits, A == "s32");
+      Value *R = Field(In[1], First + 8 * N, 8, C == "s32");
+      Sum = B->CreateAdd(Sum, B->CreateMul(L, R));
+    }
+    return Sum;
+  });
+}
+
+/// vOP{2,4}.DTYPE.ATYPE.BTYPE[.sat|.add] d, a, b, c; vset{2,4}.ATYPE.BTYPE.CMP: all lanes, so that
+/// c counts for .add alone, which adds them up.
+bool Raiser::lanes(const Statement &S, ArrayRef<StringRef> Parts) {
+  unsigned Count = Parts[0].ends_with("4") ? 4 : 2, Bits = 32 / Count;
+  StringRef Op = Parts[0].drop_front().drop_back();
+  bool Set = Op == "set", Average = Op == "avrg", Difference = Op == "absdiff";
+  if (!Set && !Average && !Difference && !is_contained({"add", "sub", "min", "max"}, Op))
+    return false;
+  if (Parts.size() < 4 || Parts.size() > (Set ? 4u : 5u))
+    return false;
+  StringRef How = Parts.size() == 5 ? Parts[4] : "";
+  auto Types = Parts.slice(1, Set ? 2 : 3);
+  auto Test = Set ? predicateOf(Parts[3], Types[0]) : std::nullopt;
+  Type *I32 = Type::getInt32Ty(Call.getContext());
+  SmallVector<Value *, 3> In;
+  if (any_of(Types, [](StringRef T) { return T != "u32" && T != "s32"; }) || (Set && !Test) ||
+      !is_contained({"", "sat", "add"}, How) || (Set && Types[0] != Types[1]) || !inputs(S, I32, 3, In))
+    return false;
+  return define(S.Operands[0], I32, [&]() -> Value * {
+    auto *Lane = FixedVectorType::get(B->getIntNTy(Bits), Count);
+    auto *Wide = FixedVectorType::get(I32, Count);
+    bool Signed = !Set && Types[0] == "s32";
+    Value *L = B->CreateIntCast(B->CreateBitCast(In[0], Lane), Wide, Types[Set ? 0 : 1] == "s32");
+    Value *R = B->CreateIntCast(B->CreateBitCast(In[1], Lane), Wide, Types[Set ? 1 : 2] == "s32");
+    auto Splat = [&](int64_t N) { return ConstantInt::getSigned(Wide, N); };
+    auto Least = [&](Value *X, Value *Y) { return B->CreateBinaryIntrinsic(Intrinsic::smin, X, Y); };
+    auto Most = [&](Value *X, Value *Y) { return B->CreateBinaryIntrinsic(Intrinsic::smax, X, Y); };
+    Value *V = Set          ? B->CreateZExt(B->CreateICmp(*Test, L, R), Wide)
+               : Op == "add" ? B->CreateAdd(L, R)
+               : Op == "sub" ? B->CreateSub(L, R)
+               : Op == "min" ? Least(L, R)
+               : Op == "max" ? Most(L, R)
+               : Difference  ? B->CreateBinaryIntrinsic(Intrinsic::abs, B->CreateSub(L, R), B->getFalse())
+                             : B->CreateAdd(L, R);
+    if (Average) // halves are rounded away from zero
+      V = B->CreateAShr(B->CreateAdd(V, B->CreateZExt(B->CreateICmpSGE(V, Splat(0)), Wide)), 1);
+    if (How == "add")
+      return B->CreateAdd(B->CreateUnaryIntrinsic(Intrinsic::vector_reduce_add, V), In[2]);
+    if (How == "sat") {
+      int64_t Top = Signed ? (int64_t(1) << (Bits - 1)) - 1 : (int64_t(1) << Bits) - 1;
+      V = Least(Most(V, Splat(Signed ? -Top - 1 : 0)), Splat(Top));
+    }
+    return B->CreateBitCast(B->CreateTrunc(V, Lane), I32);
+  });
 }
 
 /// Bit 4a + 2b + c of the table is the answer for the bits a, b, c.

@@ -56,6 +56,8 @@ private:
   bool compare(const Statement &S, Strings Parts);
   bool select(const Statement &S, Strings Parts);
   bool wideProduct(const Statement &S, Strings Parts);
+  bool dotProduct(const Statement &S, Strings Parts);
+  bool lanes(const Statement &S, Strings Parts);
   bool bits(const Statement &S, Strings Parts);
 
   // AsmFloat.cpp

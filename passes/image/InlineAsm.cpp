@@ -404,6 +404,10 @@ bool Raiser::step(const Statement &S) {
     return bits(S, Parts);
   if ((Op == "mul" || Op == "mad") && is_contained(Parts, "wide"))
     return wideProduct(S, Parts);
+  if (Op == "dp4a" || Op == "dp2a")
+    return dotProduct(S, Parts);
+  if (Op.starts_with("v") && (Op.ends_with("2") || Op.ends_with("4")))
+    return lanes(S, Parts);
   Type *Last = typeOf(Parts.back());
   if (Op == "cvt" || (Last && Last->isFPOrFPVectorTy()))
     return floating(S, Parts);

@@ -95,6 +95,9 @@ llvm::Error fail(int Errno, const llvm::Twine &Message);
 /// division by zero harmless.
 void lowerArithmetic(llvm::Module &M);
 
+/// How the reason begins why a function cannot be translated, for who launches what comes to it.
+inline constexpr char NoCode[] = "no code for the CPU: ";
+
 // Flatten.cpp
 /// Moves In to the data layout of TM. Kernels become functions like all others,
 /// listed in Kernels.

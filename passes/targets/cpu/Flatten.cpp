@@ -236,7 +236,7 @@ void Flattener::refuse(llvm::Function &F, const Twine &Problem) {
   IRBuilder<> B(BasicBlock::Create(Ctx, "entry", &F));
   B.CreateCall(llvm::Function::Create(FunctionType::get(B.getVoidTy(), false),
                                       GlobalValue::ExternalLinkage,
-                                      "no code for the CPU: " + demangle(F.getName()) + " " + Problem, In));
+                                      NoCode + demangle(F.getName()) + " " + Problem, In));
   B.CreateUnreachable();
 }
 

@@ -22,6 +22,7 @@
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicInst.h"
+#include "llvm/IR/ValueHandle.h"
 #include "llvm/Transforms/Utils/Cloning.h"
 #include "llvm/Transforms/Utils/Local.h"
 #include <cstddef>
@@ -211,11 +212,15 @@ void reportAssertion(IRBuilder<> &B, llvm::Function &F, ArrayRef<Value *> What) 
 
 /// Calls that end the thread become returns.
 void lowerEnds(llvm::Function &F) {
-  SmallVector<CallInst *, 8> Calls;
+  // What is behind one in its block goes with it.
+  SmallVector<WeakVH, 8> Calls;
   for (Instruction &I : instructions(F))
     if (isEnd(calleeName(I)))
-      Calls.push_back(cast<CallInst>(&I));
-  for (CallInst *Call : Calls) {
+      Calls.push_back(&I);
+  for (WeakVH &Handle : Calls) {
+    auto *Call = cast_or_null<CallInst>(Handle);
+    if (!Call)
+      continue;
     IRBuilder<> B(Call);
     StringRef Name = calleeName(*Call);
     uint32_t Result = Name == "__hetckpt_exit" ? HETCKPT_CPU_ENDED : HETCKPT_CPU_FAULT;
@@ -237,13 +242,16 @@ void lowerEnds(llvm::Function &F) {
 void lowerTraps(Module &M) {
   llvm::Function *Trap = M.getFunction("__hetckpt_trap");
   llvm::Function *Assert = M.getFunction("__hetckpt_assertfail");
-  SmallVector<CallInst *, 8> Calls;
+  SmallVector<WeakVH, 8> Calls;
   for (llvm::Function *F : {Trap, Assert})
     if (F)
       for (User *U : F->users())
         if (auto *Call = dyn_cast<CallInst>(U))
           Calls.push_back(Call);
-  for (CallInst *Call : Calls) {
+  for (WeakVH &Handle : Calls) {
+    auto *Call = cast_or_null<CallInst>(Handle);
+    if (!Call)
+      continue;
     IRBuilder<> B(Call);
     if (Call->getCalledFunction() == Assert) {
       SmallVector<Value *, 5> What(Call->args());
@@ -300,7 +308,7 @@ void refuse(Variant &F) {
   IRBuilder<> B(BasicBlock::Create(F.Thread->getContext(), "entry", F.Thread));
   Value *Null = ConstantPointerNull::get(B.getPtrTy());
   Value *Text = B.CreateGlobalString(
-      "no code for the CPU: " + demangle(originalName(F.Name)) + " " + F.Refused, "", 0, F.Thread->getParent());
+      NoCode + demangle(originalName(F.Name)) + " " + F.Refused, "", 0, F.Thread->getParent());
   reportAssertion(B, *F.Thread, {Text, Null, B.getInt32(0), Null, B.getInt64(1)});
   B.CreateRet(B.getInt32(HETCKPT_CPU_FAULT));
 }

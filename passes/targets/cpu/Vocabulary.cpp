@@ -158,7 +158,9 @@ void failAtCall(CallInst &Call) {
   Module &M = *Call.getModule();
   StringRef Name = Call.getCalledFunction()->getName();
   Value *Null = ConstantPointerNull::get(B.getPtrTy());
-  Value *Text = B.CreateGlobalString(Name, "", 0, &M);
+  std::string Says = Name.starts_with(NoCode) ? Name.str()
+                                              : ("call of " + Name + ", which CPU devices do not have").str();
+  Value *Text = B.CreateGlobalString(Says, "", 0, &M);
   Type *Ptr = B.getPtrTy();
   FunctionCallee Assert = M.getOrInsertFunction(
       "__hetckpt_assertfail",

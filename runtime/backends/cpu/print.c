@@ -187,14 +187,14 @@ static int32_t print(struct hetckpt_cpu_block *b, const char *format, const void
 	return count;
 }
 
-/* Without a file: message is the name of a function that the target does not have. */
+/* Without a file: message says what the target does not have. */
 static void assertfail(struct hetckpt_cpu_block *b, uint32_t tid, const char *message, const char *file,
                        uint32_t line, const char *function)
 {
 	struct cpu_slot *slot = b->runtime;
 
 	if (!file) {
-		snprintf(slot->failure, sizeof slot->failure, "call of %s, which CPU devices do not have", message);
+		snprintf(slot->failure, sizeof slot->failure, "%s", message);
 		b->fault = CUDA_ERROR_NOT_SUPPORTED;
 		return;
 	}

@@ -8,8 +8,10 @@
 
 __global__ void marks(int *p, bool really)
 {
-	if (really)
+	if (really) {
 		asm volatile("pmevent 1;");
+		asm volatile("pmevent 2;");
+	}
 	p[threadIdx.x] = 2;
 }
 
