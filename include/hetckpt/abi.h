@@ -126,9 +126,8 @@ struct hetckpt_launch {
 	uint64_t list;           /* 24: struct hetckpt_block_ref[count]; resume variant only */
 	uint64_t unstarted;      /* 32: uint8_t of each logical block: set to 1 by a block
 	                                that saw its entry word raised before it began. (Bytes,
-	                                for atomic operations on bits of one word wait for each
-	                                other: 5 ns a block on an H100, five times as long
-	                                as it takes a block to come and go.) */
+	                                for atomic operations on bits of neighbours wait for
+	                                each other, some 4 ns each on an H100.) */
 	uint32_t grid[3];        /* 40: logical grid (gridDim) */
 	uint32_t base[3];        /* 52: run variant: logical block = base + hardware block */
 	uint32_t dynamic_shared; /* 64: bytes */
