@@ -71,6 +71,9 @@ static uint64_t instructionCost(const Instruction &I) {
     if (auto *II = dyn_cast<IntrinsicInst>(Call))
       if (II->isAssumeLikeIntrinsic())
         return 0;
+    // Loads with an order, as libraries write them.
+    if (Call->isInlineAsm() && Call->mayReadOrWriteMemory())
+      return Global;
     return 2 * Issue;
   }
   return Issue;
