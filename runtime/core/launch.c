@@ -11,12 +11,13 @@
  * Blocks go from todo to a part when the part is issued, and from a part to done or back
  * to todo when its end is noted, all in this file and under the core's lock.
  *
- * 1. What one block on the device can do. Its first act is poll_entry on the entry word
+ * 1. What one block on the device can do. Kernels without polls look at no flag: their blocks
+ *    run to their end. Else its first act is poll_entry on the entry word
  *    E of its line. If E is raised it sets its byte in the map of unstarted blocks and returns:
  *    it has had no other effect. Otherwise it runs. At polls it reads the poll word P of
  *    its line; if P is raised, its threads (or warps) store their frames under its key in
  *    the park table and return. Otherwise it runs to its end. So when the hardware
- *    launch has ended, each of its blocks is exactly one of: bit set (not begun), key
+ *    launch has ended, each of its blocks is exactly one of: byte set (not begun), key
  *    present (parked, each of its threads has a safepoint, threads that ended before the
  *    pause left HETCKPT_SP_DONE), or neither (ended). collect() sorts them by that,
  *    and refuses (as a broken kernel) any block for which two of these hold, or that

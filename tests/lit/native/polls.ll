@@ -30,6 +30,10 @@ declare i32 @llvm.nvvm.vote.ballot.sync(i32, i1)
 ; CHECK: ld.volatile.global.{{[bu]}}32
 ; CHECK-NOT: ld.volatile.global
 ; CHECK: %probe.i
+; One thread of those that are here claims the block's place; who does not see it claims it too.
+; CHECK: activemask
+; CHECK: atom{{.*}}.cas
+; CHECK: atom{{.*}}.cas
 ; CHECK: .visible .entry
 define ptx_kernel void @thread(ptr addrspace(1) %p, ptr addrspace(1) %q, i32 %n) {
 entry:

@@ -32,6 +32,42 @@ out:
   ret void
 }
 
+; What all threads change together may take a hundred times as long: a short strip first.
+; CHECK-LABEL: define ptx_kernel void @__hetckpt_run_count(
+; CHECK: call i32 @__hetckpt_pace(i32 0, i32 4, i32
+define ptx_kernel void @count(ptr %p, i32 %n) {
+entry:
+  br label %loop
+loop:
+  %i = phi i32 [ 0, %entry ], [ %j, %loop ]
+  %old = atomicrmw add ptr %p, i32 1 monotonic
+  %j = add i32 %i, 1
+  %go = icmp ult i32 %j, %n
+  br i1 %go, label %loop, label %out
+out:
+  ret void
+}
+
+; A load in assembly is a load: a few hundred of them in 50 us, not thousands.
+; CHECK-LABEL: define ptx_kernel void @__hetckpt_run_look(
+; CHECK: call i32 @__hetckpt_pace(i32 0, i32 2{{[0-9][0-9]}}, i32
+define ptx_kernel void @look(ptr addrspace(1) %p, i32 %n) {
+entry:
+  br label %loop
+loop:
+  %i = phi i32 [ 0, %entry ], [ %j, %loop ]
+  %s = phi i32 [ 0, %entry ], [ %t, %loop ]
+  %x = call i32 asm sideeffect "ld.acquire.gpu.global.u32 $0, [$1];", "=r,l,~{memory}"(ptr addrspace(1) %p)
+  %t = add i32 %s, %x
+  %j = add i32 %i, 1
+  %go = icmp ult i32 %j, %n
+  br i1 %go, label %loop, label %out
+out:
+  %r = phi i32 [ %t, %loop ]
+  store i32 %r, ptr addrspace(1) %p
+  ret void
+}
+
 ; Not where threads must agree.
 ; CHECK-LABEL: define ptx_kernel void @__hetckpt_run_nest(
 ; CHECK-NOT: __hetckpt_pace
