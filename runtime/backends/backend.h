@@ -222,8 +222,8 @@ struct hetckpt_backend {
 	/*
 	 * Optional, both or none. Page-locks host memory for fast copies and makes it
 	 * readable and writable by kernels at its own address, where the vendor can; memory
-	 * stays the caller's and stays mapped until host_unregister. May block. Without
-	 * them, or if it fails, copies still work.
+	 * stays the caller's and stays mapped until host_unregister, which may wait until
+	 * the device is idle. May block. Without them, or if it fails, copies still work.
 	 */
 	int (*host_register)(struct hetckpt_device *device, void *address, uint64_t bytes,
 	                     struct hetckpt_error *error);

@@ -287,6 +287,19 @@ static bool left_out(const struct hetckpt_item *item, bool elsewhere)
 	return elsewhere && (item->peer || item->staged != HETCKPT_NOT_STAGED);
 }
 
+/* True if the container's threads copy from the device. */
+static bool reads_device(const struct hetckpt_capture *capture, bool elsewhere)
+{
+	for (size_t i = 0; i < capture->items; i++) {
+		const struct hetckpt_item *item = &capture->item[i];
+
+		if ((item->kind == HETCKPT_ITEM_MEMORY || item->kind == HETCKPT_ITEM_FRAMES) &&
+		    item->staged == HETCKPT_NOT_STAGED && !left_out(item, elsewhere))
+			return true;
+	}
+	return false;
+}
+
 /* Says where sections lie that the container leaves out. */
 static int name_elsewhere(struct put *put)
 {
@@ -316,11 +329,13 @@ int hetckpt_capture_put(struct hetckpt_capture *capture, int fd, const struct he
 		.compress = options->raw ? HETCKPT_COMPRESS_NONE : HETCKPT_COMPRESS_ZSTD,
 		.level = options->level, .total_bytes = capture->bytes,
 		.progress = options->progress, .progress_ctx = options->context,
-		.buffers = &put.pump.buffers,
 	};
 	int rc = 0;
 
 	hetckpt_pump_init(&put.pump, capture->core);
+	/* Unlocking memory waits until the device is idle, and with a stage it computes by now. */
+	if (reads_device(capture, elsewhere))
+		how.buffers = &put.pump.buffers;
 	if (elsewhere)
 		rc = name_elsewhere(&put);
 	if (!rc)

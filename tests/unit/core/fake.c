@@ -392,6 +392,22 @@ static int fake_occupancy(struct hetckpt_kernel *kernel, uint32_t threads, uint3
 	return 0;
 }
 
+static int fake_host_register(struct hetckpt_device *device, void *address, uint64_t bytes, struct hetckpt_error *error)
+{
+	(void)device;
+	(void)error;
+	must(address && bytes, "no memory to lock");
+	atomic_fetch_add(&fake_count.locks, 1);
+	return 0;
+}
+
+static void fake_host_unregister(struct hetckpt_device *device, void *address)
+{
+	(void)device;
+	if (address)
+		atomic_fetch_add(&fake_count.unlocks, 1);
+}
+
 static int fake_queue_create(struct hetckpt_device *device, int priority, struct hetckpt_queue **out,
                              struct hetckpt_error *error)
 {
@@ -558,7 +574,8 @@ static int fake_limit_set(struct hetckpt_device *device, enum hetckpt_limit limi
 #define FAKE_TABLE(NAME, FLAGS) { \
 	.version = HETCKPT_BACKEND_VERSION, .size = sizeof(struct hetckpt_backend), .name = NAME, .flags = FLAGS, \
 	.probe = fake_probe, .open = fake_open, .close = fake_close, .memory_info = fake_memory_info, \
-	.map = fake_map, .unmap = fake_unmap, .module_load = fake_module_load, \
+	.map = fake_map, .unmap = fake_unmap, .host_register = fake_host_register, \
+	.host_unregister = fake_host_unregister, .module_load = fake_module_load, \
 	.module_unload = fake_module_unload, .kernel_get = fake_kernel_get, .occupancy = fake_occupancy, \
 	.queue_create = fake_queue_create, .queue_destroy = fake_queue_destroy, .copy = fake_copy, \
 	.fill = fake_fill, .launch = fake_launch, .queue_wait = fake_queue_wait, .record = fake_record, \

@@ -30,6 +30,7 @@ struct fake_counts {
 	_Atomic unsigned originals, runs, resumes, pokes;
 	_Atomic unsigned largest;      /* blocks of the largest run or resume launch */
 	_Atomic int fail_launches;     /* > 0: so many launches fail with a fault */
+	_Atomic unsigned locks, unlocks; /* of host memory */
 	_Atomic unsigned limits;       /* set so often */
 	_Atomic uint64_t limit[3];     /* to these values; a TiB and more is refused, the device is full */
 };

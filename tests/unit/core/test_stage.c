@@ -106,6 +106,7 @@ static void captured_stays(void **state)
 	struct hetckpt_stage_report prepared;
 	struct hetckpt_capture *capture, *second;
 	struct hetckpt_error error = {0};
+	unsigned unlocks;
 	int fd = memory_file();
 
 	(void)state;
@@ -129,7 +130,10 @@ static void captured_stays(void **state)
 	rig_fill(s->rig, s->job.params.out, 64, 0xee);
 	rig_sync(s->rig);
 	assert_int_equal(hetckpt_core_host_remove(s->rig->core, PINNED, &error), 0);
+	/* A driver lets nobody unlock memory while a kernel runs. */
+	unlocks = atomic_load(&fake_count.unlocks);
 	assert_int_equal(hetckpt_capture_write(capture, fd, &options, &error), 0);
+	assert_int_equal(atomic_load(&fake_count.unlocks), unlocks);
 	hetckpt_capture_free(capture);
 	/* And the next one finds it free. */
 	rig_pause(s->rig);
@@ -207,6 +211,7 @@ static void prepared(void **state)
 	more[1] = rig_malloc(s->rig, 70000);
 	function = rig_function(s->rig, "uneven");
 	assert_int_equal(hetckpt_core_outline(s->rig->core, outline, &error), 0);
+	assert_int_equal(atomic_load(&fake_count.unlocks), 0);
 	/* No contents: no more than the modules. */
 	assert_true(size_of(outline) < LARGE / 2);
 	release(s->rig, more[0]);
@@ -275,6 +280,7 @@ static void too_small(void **state)
 	options.report = &report;
 	assert_int_equal(hetckpt_core_save(s->rig->core, fd, &options, &error), 0);
 	assert_int_equal(report.staged_bytes, 0);
+	assert_true(atomic_load(&fake_count.unlocks) > 0);
 	/* Whole in itself, but for the page-locked buffer, which the save was not told to leave out. */
 	rig_free(s->rig);
 	s->rig = rig_make_bare(&fake_backend);
