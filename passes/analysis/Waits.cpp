@@ -58,6 +58,14 @@ static void controls(const BasicBlock *BB, const Loop &L, SmallVectorImpl<Value 
   }
 }
 
+/// True if V is what a variable of L, or of a loop inside it, held when the iteration began: a way
+/// that brings it to the next one has got no further.
+static bool isKept(const Value *V, const Loop &L) {
+  auto *Phi = dyn_cast<PHINode>(V);
+  return Phi && any_of(L.getLoopsInPreorder(),
+                       [&](const Loop *Inner) { return Inner->getHeader() == Phi->getParent(); });
+}
+
 bool isWaitLoop(const Loop &L) {
   SmallVector<BasicBlock *, 4> Exiting;
   L.getExitingBlocks(Exiting);
@@ -80,11 +88,13 @@ bool isWaitLoop(const Loop &L) {
         append_range(Work, Call->args());
       continue;
     }
-    // A variable that says "done" is a constant on each way: the way tells.
+    // A variable that says "done" is a constant on each way, and a counter of what is done stays
+    // as it is while there is nothing to do: the way tells.
     if (auto *Phi = dyn_cast<PHINode>(I))
       for (unsigned N = 0; N < Phi->getNumIncomingValues(); ++N)
         if (BasicBlock *From = Phi->getIncomingBlock(N);
-            L.contains(From) && isa<Constant>(Phi->getIncomingValue(N))) {
+            L.contains(From) &&
+            (isa<Constant>(Phi->getIncomingValue(N)) || isKept(Phi->getIncomingValue(N), L))) {
           if (Value *Cond = condition(From))
             Work.push_back(Cond);
           controls(From, L, Work);

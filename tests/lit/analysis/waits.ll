@@ -224,3 +224,88 @@ loop:
 out:
   ret void
 }
+
+; A counter that goes on only when memory says so, in a loop whose threads meet at a barrier.
+; CHECK-LABEL: kernel ready_then_next: waits
+; CHECK: loop at %loop depth 1: wait
+; SPIN-LABEL: define {{.*}} @__hetckpt_run_ready_then_next(
+; SPIN: call void @__hetckpt_spin()
+define ptx_kernel void @ready_then_next(ptr %p, ptr %q, i32 %n) {
+entry:
+  %tid = call i32 @llvm.nvvm.read.ptx.sreg.tid.x()
+  br label %loop
+loop:
+  %i = phi i32 [ %tid, %entry ], [ %i.next, %join ]
+  %at = getelementptr i32, ptr %p, i32 %i
+  %x = load volatile i32, ptr %at
+  %ready = icmp sge i32 %x, 0
+  br i1 %ready, label %work, label %join
+work:
+  %to = getelementptr i32, ptr %q, i32 %i
+  store volatile i32 %x, ptr %to
+  %i.more = add i32 %i, 32
+  br label %join
+join:
+  %i.next = phi i32 [ %i.more, %work ], [ %i, %loop ]
+  call void @llvm.nvvm.barrier.cta.sync.aligned.all(i32 0)
+  %go = icmp slt i32 %i.next, %n
+  br i1 %go, label %loop, label %out
+out:
+  ret void
+}
+
+; How many are ready, counted in a loop inside.
+; CHECK-LABEL: kernel all_ready: waits
+; CHECK: loop at %outer depth 1: wait
+define ptx_kernel void @all_ready(ptr %p, i32 %n) {
+entry:
+  br label %outer
+outer:
+  br label %inner
+inner:
+  %i = phi i32 [ 0, %outer ], [ %i.next, %latch ]
+  %c = phi i32 [ 0, %outer ], [ %c.next, %latch ]
+  %at = getelementptr i32, ptr %p, i32 %i
+  %x = load volatile i32, ptr %at
+  %ready = icmp ne i32 %x, 0
+  br i1 %ready, label %count, label %latch
+count:
+  %c.more = add i32 %c, 1
+  br label %latch
+latch:
+  %c.next = phi i32 [ %c.more, %count ], [ %c, %inner ]
+  %i.next = add i32 %i, 1
+  %more = icmp slt i32 %i.next, %n
+  br i1 %more, label %inner, label %check
+check:
+  %some = icmp slt i32 %c.next, %n
+  br i1 %some, label %outer, label %out
+out:
+  ret void
+}
+
+; Goes on whatever memory says.
+; CHECK-LABEL: kernel either_way:
+; CHECK-NOT: waits
+; CHECK: loop at %loop depth 1:
+; CHECK-NOT: wait
+define ptx_kernel void @either_way(ptr %p, ptr %q, i32 %n) {
+entry:
+  br label %loop
+loop:
+  %i = phi i32 [ 0, %entry ], [ %i.next, %join ]
+  %at = getelementptr i32, ptr %p, i32 %i
+  %x = load volatile i32, ptr %at
+  %i.two = add i32 %i, 2
+  %odd = icmp ne i32 %x, 0
+  br i1 %odd, label %one, label %join
+one:
+  %i.one = add i32 %i, 1
+  br label %join
+join:
+  %i.next = phi i32 [ %i.one, %one ], [ %i.two, %loop ]
+  %go = icmp slt i32 %i.next, %n
+  br i1 %go, label %loop, label %out
+out:
+  ret void
+}
