@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Registration only. The pass runs at the end of the device optimisation pipeline:
-// it sees real loops, the fewest live values, and libdevice's mathematics inlined. One step
-// comes first of all, while library functions can still be told by their names.
+// it sees real loops, the fewest live values, and libdevice's mathematics inlined. Two steps
+// come first of all, while library functions can still be told by their names, and calls are calls.
 #include "Pass.h"
 #include "analysis/Printers.h"
 #include "image/Raise.h"
@@ -11,6 +11,7 @@
 #include "transform/Contract.h"
 #include "transform/FunctionPointers.h"
 #include "transform/GridBarrier.h"
+#include "transform/ShuffledValues.h"
 #include "transform/StoredTables.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Passes/PassBuilder.h"
@@ -36,6 +37,11 @@ void gridBarrier(Module &M) {
     hetckpt::replaceGridBarrier(M);
 }
 
+void shuffledValues(Module &M) {
+  if (M.getTargetTriple().isNVPTX())
+    hetckpt::admitUndefinedShuffles(M);
+}
+
 void instrumentOnly(Module &M) { hetckpt::instrumentModule(M); }
 
 bool parse(StringRef Name, ModulePassManager &MPM,
@@ -48,6 +54,8 @@ bool parse(StringRef Name, ModulePassManager &MPM,
     MPM.addPass(StepPass<hetckpt::adoptAssembly>());
   else if (Name == "hetckpt-grid-barrier")
     MPM.addPass(StepPass<gridBarrier>());
+  else if (Name == "hetckpt-shuffled-values")
+    MPM.addPass(StepPass<shuffledValues>());
   else if (Name == "hetckpt-contract")
     MPM.addPass(StepPass<hetckpt::contractModule>());
   else if (Name == "hetckpt-function-pointers")
@@ -72,6 +80,7 @@ llvmGetPassPluginInfo() {
             PB.registerPipelineParsingCallback(parse);
             PB.registerPipelineStartEPCallback([](ModulePassManager &MPM, OptimizationLevel) {
               MPM.addPass(StepPass<gridBarrier>());
+              MPM.addPass(StepPass<shuffledValues>());
             });
             PB.registerOptimizerLastEPCallback(
                 [](ModulePassManager &MPM, OptimizationLevel, ThinOrFullLTOPhase) {
