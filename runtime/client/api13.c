@@ -85,3 +85,41 @@ CLIENT_EXPORT cudaError_t cudaStreamGetCaptureInfo_ptsz(cudaStream_t stream, enu
 {
 	return capture_info(client_per_thread(stream), status);
 }
+
+/* Memory of pools is the device's. */
+static cudaError_t pool_device(const struct cudaMemLocation *location, enum cudaMemAllocationType type, int *device)
+{
+	if (!location)
+		return cudaErrorInvalidValue;
+	if (type != cudaMemAllocationTypePinned || location->type != cudaMemLocationTypeDevice)
+		return cudaErrorNotSupported;
+	*device = location->id;
+	return cudaSuccess;
+}
+
+CLIENT_EXPORT cudaError_t cudaMemGetDefaultMemPool(cudaMemPool_t *pool, struct cudaMemLocation *location,
+                                                   enum cudaMemAllocationType type)
+{
+	int device;
+	cudaError_t error = pool_device(location, type, &device);
+
+	return error ? client_result(error) : cudaDeviceGetDefaultMemPool(pool, device);
+}
+
+CLIENT_EXPORT cudaError_t cudaMemGetMemPool(cudaMemPool_t *pool, struct cudaMemLocation *location,
+                                            enum cudaMemAllocationType type)
+{
+	int device;
+	cudaError_t error = pool_device(location, type, &device);
+
+	return error ? client_result(error) : cudaDeviceGetMemPool(pool, device);
+}
+
+CLIENT_EXPORT cudaError_t cudaMemSetMemPool(struct cudaMemLocation *location, enum cudaMemAllocationType type,
+                                            cudaMemPool_t pool)
+{
+	int device;
+	cudaError_t error = pool_device(location, type, &device);
+
+	return error ? client_result(error) : cudaDeviceSetMemPool(device, pool);
+}

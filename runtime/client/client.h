@@ -120,6 +120,7 @@ struct client_range {
 	enum client_range_kind kind;
 	unsigned flags;
 	uint64_t device_address; /* zero-copy address; 0 none */
+	cudaMemPool_t pool;      /* whose count it is in; NULL none */
 };
 
 /* The range that contains address; kind NONE (and true or false all the same) if there is none. */
@@ -139,6 +140,15 @@ static inline bool client_is_device(uint64_t address)
 {
 	return address >= CLIENT_ARENA_BASE && address < CLIENT_ARENA_END;
 }
+
+/* ---- Device memory (memory.c) and pools of it (pool.c) ------------------ */
+
+/* Allocates range->bytes, sets the addresses and makes the range known. */
+cudaError_t client_device_alloc(struct client_range *range);
+/* A range that was removed no longer counts in its pool. */
+void client_pool_freed(const struct client_range *range);
+/* After the ranges of device memory have been removed. */
+void client_pools_reset(void);
 
 /* ---- Page-locked memory (pinned.c) ------------------------------------- */
 

@@ -267,6 +267,7 @@ CLIENT_EXPORT cudaError_t cudaDeviceReset(void)
 		limits[i] = standard_limits[i];
 	while (client_range_pop(CLIENT_RANGE_DEVICE, &removed) || client_range_pop(CLIENT_RANGE_VARIABLE, &removed))
 		;
+	client_pools_reset();
 	client_pinned_reset();
 	return cudaSuccess;
 }

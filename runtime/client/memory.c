@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* cudaMalloc and its family. Page-locked memory is in pinned.c. */
+/* cudaMalloc and its family. Page-locked memory is in pinned.c, memory of pools in pool.c. */
 #include "runtime/client/client.h"
 
 /* Rows of pitched memory start at multiples of this, as texturePitchAlignment and
@@ -7,22 +7,21 @@
 #define PITCH_ALIGN 512u
 #define ALLOC_ALIGN 256u
 
-static cudaError_t device_alloc(uint64_t bytes, uint64_t *address)
+cudaError_t client_device_alloc(struct client_range *range)
 {
-	struct hetckpt_msg_malloc body = {bytes, ALLOC_ALIGN};
-	struct client_range range = {.bytes = bytes, .kind = CLIENT_RANGE_DEVICE};
+	struct hetckpt_msg_malloc body = {range->bytes, ALLOC_ALIGN};
 	cudaError_t error;
 
-	error = client_call(HETCKPT_MSG_MALLOC, 0, &body, sizeof body, NULL, 0, address, sizeof *address);
+	error = client_call(HETCKPT_MSG_MALLOC, 0, &body, sizeof body, NULL, 0, &range->address, sizeof range->address);
 	if (error)
 		return error;
-	range.address = range.device_address = *address;
-	return client_range_add(&range);
+	range->device_address = range->address;
+	return client_range_add(range);
 }
 
 static cudaError_t alloc_checked(void **address, uint64_t bytes)
 {
-	uint64_t at = 0;
+	struct client_range range = {.bytes = bytes, .kind = CLIENT_RANGE_DEVICE};
 	cudaError_t error;
 
 	if (!address)
@@ -31,32 +30,15 @@ static cudaError_t alloc_checked(void **address, uint64_t bytes)
 	error = client_enter();
 	if (error || !bytes)
 		return error;
-	error = device_alloc(bytes, &at);
+	error = client_device_alloc(&range);
 	if (!error)
-		*address = (void *)at;
+		*address = (void *)range.address;
 	return error;
 }
 
 CLIENT_EXPORT cudaError_t cudaMalloc(void **address, size_t bytes)
 {
 	return client_result(alloc_checked(address, bytes));
-}
-
-CLIENT_EXPORT cudaError_t cudaMallocAsync(void **address, size_t bytes, cudaStream_t stream)
-{
-	uint32_t number;
-	cudaError_t error = client_enter();
-
-	if (!error)
-		error = client_stream_number(stream, &number);
-	/* At once rather than in stream order, which a program cannot tell apart. */
-	return client_result(error ? error : alloc_checked(address, bytes));
-}
-
-CLIENT_EXPORT cudaError_t cudaMallocAsync_ptsz(void **address, size_t bytes, cudaStream_t stream);
-CLIENT_EXPORT cudaError_t cudaMallocAsync_ptsz(void **address, size_t bytes, cudaStream_t stream)
-{
-	return cudaMallocAsync(address, bytes, client_per_thread(stream));
 }
 
 /* Bytes of height rows of at least width bytes; 0 if that overflows. */
@@ -111,8 +93,10 @@ CLIENT_EXPORT cudaError_t cudaFree(void *address)
 	/* cudaFree(0) is how programs start the runtime. */
 	if (error || !address)
 		return client_result(error);
-	if (client_range_remove(body.address, CLIENT_RANGE_DEVICE, &removed))
+	if (client_range_remove(body.address, CLIENT_RANGE_DEVICE, &removed)) {
+		client_pool_freed(&removed);
 		return client_result(client_call(HETCKPT_MSG_FREE, 0, &body, sizeof body, NULL, 0, NULL, 0));
+	}
 	return client_result(client_pinned_free(address, CLIENT_RANGE_MANAGED));
 }
 
@@ -129,6 +113,7 @@ CLIENT_EXPORT cudaError_t cudaFreeAsync(void *address, cudaStream_t stream)
 		return client_result(error);
 	if (!client_range_remove(body.address, CLIENT_RANGE_DEVICE, &removed))
 		return client_result(cudaErrorInvalidValue);
+	client_pool_freed(&removed);
 	return client_result(client_send(HETCKPT_MSG_FREE, number, &body, sizeof body));
 }
 

@@ -261,7 +261,7 @@ CLIENT_EXPORT cudaError_t cudaMallocManaged(void **address, size_t bytes, unsign
 
 CLIENT_EXPORT cudaError_t cudaHostRegister(void *address, size_t bytes, unsigned int flags)
 {
-	struct client_range range = {(uint64_t)address, bytes, CLIENT_RANGE_REGISTERED, flags, 0}, other;
+	struct client_range range = {(uint64_t)address, bytes, CLIENT_RANGE_REGISTERED, flags, 0, NULL}, other;
 	cudaError_t error = client_enter();
 
 	if (error)

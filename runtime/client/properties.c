@@ -54,6 +54,7 @@ cudaError_t client_device_properties(struct cudaDeviceProp *p)
 	p->cooperativeLaunch = 1;
 	p->maxBlocksPerMultiProcessor = (int)info->max_blocks_per_sm;
 	p->hostRegisterSupported = p->hostRegisterReadOnlySupported = 1;
+	p->memoryPoolsSupported = 1;
 	p->deviceNumaId = p->hostNumaId = -1;
 	return cudaSuccess;
 }
@@ -113,6 +114,7 @@ static cudaError_t attribute_get(int *value, enum cudaDeviceAttr attribute)
 	MEMBER(cudaDevAttrHostRegisterSupported, hostRegisterSupported);
 	MEMBER(cudaDevAttrHostRegisterReadOnlySupported, hostRegisterReadOnlySupported);
 	MEMBER(cudaDevAttrMaxBlocksPerMultiprocessor, maxBlocksPerMultiProcessor);
+	MEMBER(cudaDevAttrMemoryPoolsSupported, memoryPoolsSupported);
 	MEMBER(cudaDevAttrNumaId, deviceNumaId);
 	MEMBER(cudaDevAttrHostNumaId, hostNumaId);
 	case cudaDevAttrClockRate:

@@ -345,7 +345,7 @@ cudaError_t client_variable_get(const void *host, uint64_t *address, uint64_t *b
 		if (!error)
 			error = name_call(HETCKPT_MSG_VARIABLE_GET, v->module, v->name, reply, sizeof reply);
 		if (!error) {
-			struct client_range range = {reply[0], reply[1], CLIENT_RANGE_VARIABLE, 0, reply[0]};
+			struct client_range range = {reply[0], reply[1], CLIENT_RANGE_VARIABLE, 0, reply[0], NULL};
 
 			v->address = reply[0];
 			v->bytes = reply[1];

@@ -30,6 +30,20 @@ static inline __host__ cudaError_t cudaMallocAsync(T **address, size_t bytes, cu
 }
 
 template <class T>
+static inline __host__ cudaError_t cudaMallocFromPoolAsync(T **address, size_t bytes, cudaMemPool_t pool,
+                                                           cudaStream_t stream)
+{
+	return ::cudaMallocFromPoolAsync((void **)(void *)address, bytes, pool, stream);
+}
+
+/* CUDA's other name for it. */
+template <class T>
+static inline __host__ cudaError_t cudaMallocAsync(T **address, size_t bytes, cudaMemPool_t pool, cudaStream_t stream)
+{
+	return ::cudaMallocFromPoolAsync((void **)(void *)address, bytes, pool, stream);
+}
+
+template <class T>
 static inline __host__ cudaError_t cudaMallocManaged(T **address, size_t bytes,
                                                      unsigned int flags = cudaMemAttachGlobal)
 {

@@ -84,6 +84,26 @@ __host__ cudaError_t cudaMemPrefetchAsync(const void *address, size_t bytes,
 __host__ cudaError_t cudaMemAdvise(const void *address, size_t bytes, enum cudaMemoryAdvise advice,
                                    struct cudaMemLocation location);
 
+/* Memory pools */
+__host__ cudaError_t cudaMallocFromPoolAsync(void **address, size_t bytes, cudaMemPool_t pool, cudaStream_t stream);
+__host__ cudaError_t cudaMemPoolCreate(cudaMemPool_t *pool, const struct cudaMemPoolProps *props);
+__host__ cudaError_t cudaMemPoolDestroy(cudaMemPool_t pool);
+__host__ cudaError_t cudaMemPoolTrimTo(cudaMemPool_t pool, size_t keep);
+__host__ cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t pool, enum cudaMemPoolAttr attribute, void *value);
+__host__ cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t pool, enum cudaMemPoolAttr attribute, void *value);
+__host__ cudaError_t cudaMemPoolSetAccess(cudaMemPool_t pool, const struct cudaMemAccessDesc *list, size_t count);
+__host__ cudaError_t cudaMemPoolGetAccess(enum cudaMemAccessFlags *flags, cudaMemPool_t pool,
+                                          struct cudaMemLocation *location);
+__host__ cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t *pool, int device);
+__host__ cudaError_t cudaDeviceGetMemPool(cudaMemPool_t *pool, int device);
+__host__ cudaError_t cudaDeviceSetMemPool(int device, cudaMemPool_t pool);
+__host__ cudaError_t cudaMemGetDefaultMemPool(cudaMemPool_t *pool, struct cudaMemLocation *location,
+                                              enum cudaMemAllocationType type);
+__host__ cudaError_t cudaMemGetMemPool(cudaMemPool_t *pool, struct cudaMemLocation *location,
+                                       enum cudaMemAllocationType type);
+__host__ cudaError_t cudaMemSetMemPool(struct cudaMemLocation *location, enum cudaMemAllocationType type,
+                                       cudaMemPool_t pool);
+
 /* Copies and fills */
 __host__ cudaError_t cudaMemcpy(void *dst, const void *src, size_t bytes, enum cudaMemcpyKind kind);
 __host__ cudaError_t cudaMemcpyAsync(void *dst, const void *src, size_t bytes,

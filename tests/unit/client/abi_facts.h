@@ -21,7 +21,9 @@ const struct abi_fact ABI_TABLE[] = {
 	SIZE(dim3) SIZE(struct cudaDeviceProp) SIZE(struct cudaPointerAttributes) SIZE(struct cudaFuncAttributes)
 	SIZE(struct cudaPitchedPtr) SIZE(struct cudaExtent) SIZE(struct cudaPos) SIZE(struct cudaMemcpy3DParms)
 	SIZE(struct cudaMemcpy3DPeerParms) SIZE(struct cudaMemLocation) SIZE(cudaLaunchConfig_t)
-	SIZE(cudaLaunchAttribute) SIZE(enum cudaMemcpyKind)
+	SIZE(cudaLaunchAttribute) SIZE(enum cudaMemcpyKind) SIZE(struct cudaMemPoolProps) SIZE(struct cudaMemAccessDesc)
+	OFFSET(struct cudaMemPoolProps, handleTypes) OFFSET(struct cudaMemPoolProps, location)
+	OFFSET(struct cudaMemPoolProps, maxSize) OFFSET(struct cudaMemAccessDesc, flags)
 	OFFSET(struct cudaMemcpy3DParms, srcPos) OFFSET(struct cudaMemcpy3DParms, srcPtr)
 	OFFSET(struct cudaMemcpy3DParms, dstArray) OFFSET(struct cudaMemcpy3DParms, dstPos)
 	OFFSET(struct cudaMemcpy3DParms, dstPtr) OFFSET(struct cudaMemcpy3DParms, extent)
@@ -88,6 +90,9 @@ const struct abi_fact ABI_TABLE[] = {
 	VALUE(cudaDevAttrComputePreemptionSupported) VALUE(cudaDevAttrCooperativeLaunch)
 	VALUE(cudaDevAttrMaxSharedMemoryPerBlockOptin) VALUE(cudaDevAttrHostRegisterSupported)
 	VALUE(cudaDevAttrMaxBlocksPerMultiprocessor) VALUE(cudaDevAttrHostRegisterReadOnlySupported)
+	VALUE(cudaMemAllocationTypePinned) VALUE(cudaMemHandleTypePosixFileDescriptor)
+	VALUE(cudaMemAccessFlagsProtReadWrite) VALUE(cudaMemPoolReuseFollowEventDependencies)
+	VALUE(cudaMemPoolAttrReleaseThreshold) VALUE(cudaMemPoolAttrUsedMemHigh) VALUE(cudaDevAttrMemoryPoolsSupported)
 	VALUE(cudaDevAttrNumaId) VALUE(cudaDevAttrHostNumaId) VALUE(cudaDevAttrOnlyPartialHostNativeAtomicSupported)
 };
 const unsigned ABI_COUNT = sizeof ABI_TABLE / sizeof *ABI_TABLE;

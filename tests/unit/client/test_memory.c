@@ -74,6 +74,88 @@ void copies_1d(void)
 	CHECK_INT(fake_count(HETCKPT_MSG_FREE), 3);
 }
 
+static uint64_t pool_number(cudaMemPool_t pool, enum cudaMemPoolAttr attribute)
+{
+	uint64_t value = 0;
+
+	OK(cudaMemPoolGetAttribute(pool, attribute, &value));
+	return value;
+}
+
+void memory_pools(void)
+{
+	struct cudaMemPoolProps props = {cudaMemAllocationTypePinned, cudaMemHandleTypeNone, {cudaMemLocationTypeDevice, 0},
+	                                 .maxSize = 3 * MIB};
+	struct cudaMemAccessDesc access = {{cudaMemLocationTypeDevice, 0}, cudaMemAccessFlagsProtReadWrite};
+	enum cudaMemAccessFlags flags;
+	cudaMemPool_t standard, own, other;
+	char *a, *b, *c;
+	uint64_t threshold = UINT64_MAX, zero = 0;
+	int on = 7;
+
+	start();
+	OK(cudaDeviceGetAttribute(&on, cudaDevAttrMemoryPoolsSupported, 0));
+	CHECK_INT(on, 1);
+	OK(cudaDeviceGetDefaultMemPool(&standard, 0));
+	CHECK_INT(cudaDeviceGetDefaultMemPool(&own, 1), cudaErrorInvalidDevice);
+	OK(cudaMemPoolSetAttribute(standard, cudaMemPoolAttrReleaseThreshold, &threshold));
+	CHECK(pool_number(standard, cudaMemPoolAttrReleaseThreshold) == UINT64_MAX);
+	OK(cudaMemPoolGetAttribute(standard, cudaMemPoolReuseAllowOpportunistic, &on));
+	CHECK_INT(on, 1);
+	on = 0;
+	OK(cudaMemPoolSetAttribute(standard, cudaMemPoolReuseAllowOpportunistic, &on));
+	on = 5;
+	OK(cudaMemPoolGetAttribute(standard, cudaMemPoolReuseAllowOpportunistic, &on));
+	CHECK_INT(on, 0);
+	CHECK_INT(cudaMemPoolSetAttribute(standard, cudaMemPoolAttrUsedMemCurrent, &zero), cudaErrorInvalidValue);
+	CHECK_INT(cudaMemPoolDestroy(standard), cudaErrorInvalidValue);
+
+	/* Two pools, the second with a limit; memory counts where it came from. */
+	OK(cudaMemPoolCreate(&own, &props));
+	OK(cudaMallocAsync((void **)&a, MIB, 0));
+	OK(cudaMallocFromPoolAsync((void **)&b, 2 * MIB, own, 0));
+	CHECK_INT(cudaMallocFromPoolAsync((void **)&c, 2 * MIB, own, 0), cudaErrorMemoryAllocation);
+	CHECK(!c);
+	CHECK(pool_number(standard, cudaMemPoolAttrUsedMemCurrent) == MIB);
+	CHECK(pool_number(own, cudaMemPoolAttrUsedMemCurrent) == 2 * MIB);
+	OK(cudaMemcpy(b, "abc", 4, cudaMemcpyHostToDevice));
+	OK(cudaFreeAsync(b, 0));
+	CHECK(pool_number(own, cudaMemPoolAttrUsedMemCurrent) == 0);
+	CHECK(pool_number(own, cudaMemPoolAttrUsedMemHigh) == 2 * MIB);
+	OK(cudaMemPoolSetAttribute(own, cudaMemPoolAttrUsedMemHigh, &zero));
+	CHECK(pool_number(own, cudaMemPoolAttrUsedMemHigh) == 0);
+	OK(cudaMemPoolTrimTo(own, 0));
+	OK(cudaMemPoolSetAccess(own, &access, 1));
+	OK(cudaMemPoolGetAccess(&flags, own, &access.location));
+	CHECK_INT(flags, cudaMemAccessFlagsProtReadWrite);
+	access.location.id = 1;
+	CHECK_INT(cudaMemPoolSetAccess(own, &access, 1), cudaErrorInvalidDevice);
+
+	/* The current pool is what cudaMallocAsync takes from; what outlives its pool can be freed. */
+	OK(cudaDeviceSetMemPool(0, own));
+	OK(cudaDeviceGetMemPool(&other, 0));
+	CHECK(other == own);
+	OK(cudaMallocAsync((void **)&b, MIB, 0));
+	CHECK(pool_number(own, cudaMemPoolAttrReservedMemCurrent) == MIB);
+	OK(cudaMemPoolDestroy(own));
+	OK(cudaDeviceGetMemPool(&other, 0));
+	CHECK(other == standard);
+	CHECK_INT(cudaMemPoolDestroy(own), cudaErrorInvalidValue);
+	CHECK_INT(cudaMallocFromPoolAsync((void **)&c, 1, own, 0), cudaErrorInvalidValue);
+	OK(cudaFree(b));
+	OK(cudaFree(a));
+	CHECK(pool_number(standard, cudaMemPoolAttrUsedMemCurrent) == 0);
+
+	/* A reset takes pools and settings with it. */
+	OK(cudaMemPoolCreate(&own, &props));
+	OK(cudaMallocFromPoolAsync((void **)&a, 1, own, 0));
+	OK(cudaDeviceReset());
+	CHECK_INT(cudaMemPoolTrimTo(own, 0), cudaErrorInvalidValue);
+	CHECK(pool_number(standard, cudaMemPoolAttrReleaseThreshold) == 0);
+	props.handleTypes = cudaMemHandleTypePosixFileDescriptor;
+	CHECK_INT(cudaMemPoolCreate(&own, &props), cudaErrorNotSupported);
+}
+
 void copies_2d_3d(void)
 {
 	unsigned char *h = malloc(32 * MIB), *back = malloc(32 * MIB), *d;

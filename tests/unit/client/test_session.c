@@ -28,7 +28,7 @@ void device(void)
 	CHECK_INT(p.major, 9);
 	CHECK_INT(p.maxThreadsDim[2], 64);
 	CHECK_INT(p.sharedMemPerBlockOptin, 96 << 10);
-	CHECK_INT(p.memoryPoolsSupported, 0);
+	CHECK_INT(p.memoryPoolsSupported, 1);
 	CHECK_INT(p.managedMemory, 1);
 	CHECK_INT(p.hostNumaId, -1);
 	OK(cudaDeviceGetAttribute(&value, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0));
