@@ -17,6 +17,7 @@ static const char Usage[] =
     "\n"
     "  --target=TARGET  cpu, cpu:native, cpu:x86-64-v2, cpu:x86-64-v3 or cpu:x86-64-v4\n"
     "  -o FILE          where the code goes; - is standard output\n"
+    "  --kernel=NAME    that kernel and its variants alone, by its name in the image\n"
     "  --map=FILE       state map (JSON), if IMAGE is LLVM IR in the neutral vocabulary\n"
     "  --emit-llvm      write the optimised LLVM IR instead of code\n"
     "  --no-cache       neither read nor write translations kept on disk\n"
@@ -57,7 +58,7 @@ static int usageError(const std::string &What) {
 }
 
 int main(int Count, char **Args) {
-  const char *Image = nullptr, *Output = nullptr, *Map = nullptr, *Target = nullptr;
+  const char *Image = nullptr, *Output = nullptr, *Map = nullptr, *Target = nullptr, *Kernel = nullptr;
   unsigned Flags = 0;
   for (int I = 1; I < Count; I++) {
     std::string A = Args[I];
@@ -83,6 +84,8 @@ int main(int Count, char **Args) {
       Output = Args[I];
     } else if (const char *T = Value("--target=")) {
       Target = T;
+    } else if (const char *K = Value("--kernel=")) {
+      Kernel = K;
     } else if (const char *M = Value("--map=")) {
       Map = M;
     } else if (A.size() > 1 && A[0] == '-') {
@@ -110,6 +113,7 @@ int main(int Count, char **Args) {
   R.map = MapText.data();
   R.map_bytes = MapText.size();
   R.target = Target;
+  R.kernel = Kernel;
   R.flags = Flags;
   void *Code;
   size_t Bytes;

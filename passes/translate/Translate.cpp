@@ -61,11 +61,14 @@ Error translate(const hetckpt_translate_request &R, SmallVectorImpl<char> &Resul
     XXH128_canonicalFromHash(&H, XXH3_128bits(Image.data(), std::min<uint64_t>(Total, Image.size())));
     Key.assign(reinterpret_cast<char *>(H.digest), sizeof H.digest);
     Key += "\n" + cpu::targetIdentity(*Cpu) + "\n" + hetckpt_translate_version();
+    if (R.kernel)
+      Key += std::string("\n") + R.kernel;
     if (cacheRead(Key, Result))
       return Error::success();
   }
   cpu::Options O;
   O.Target = *Cpu;
+  O.Kernel = R.kernel ? R.kernel : "";
   O.Time = R.flags & HETCKPT_TRANSLATE_TIME;
   LLVMContext Context;
   auto In = openInput(Bytes, Map, Context);

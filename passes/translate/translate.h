@@ -9,7 +9,7 @@
  *
  * Errors are a negative errno and one line in error[error_size]: -EINVAL the input or the
  * target's name is wrong, -ENOTSUP the code has something the target cannot do, -ENOENT
- * no linker, -EIO the linker failed, -ENOMEM.
+ * no linker or no such kernel, -EIO the linker failed, -ENOMEM.
  */
 #ifndef HETCKPT_TRANSLATE_H
 #define HETCKPT_TRANSLATE_H
@@ -36,6 +36,7 @@ struct hetckpt_translate_request {
 	const char *map;    /* state map for the latter; NULL: none */
 	size_t map_bytes;
 	const char *target; /* "cpu", "cpu:native", "cpu:x86-64-v2", "-v3", "-v4" */
+	const char *kernel; /* this kernel and its variants alone, by the original's name; NULL: all */
 	unsigned flags;     /* HETCKPT_TRANSLATE_* */
 };
 

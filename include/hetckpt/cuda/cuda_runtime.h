@@ -51,6 +51,13 @@ static inline __host__ cudaError_t cudaMallocManaged(T **address, size_t bytes,
 }
 
 template <class T>
+static inline __host__ cudaError_t cudaStreamAttachMemAsync(cudaStream_t stream, T *address, size_t bytes = 0,
+                                                            unsigned int flags = cudaMemAttachSingle)
+{
+	return ::cudaStreamAttachMemAsync(stream, (void *)address, bytes, flags);
+}
+
+template <class T>
 static inline __host__ cudaError_t cudaMallocHost(T **address, size_t bytes,
                                                   unsigned int flags = cudaHostAllocDefault)
 {

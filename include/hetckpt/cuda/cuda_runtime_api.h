@@ -160,6 +160,8 @@ __host__ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event,
 __host__ cudaError_t cudaStreamAddCallback(cudaStream_t stream, cudaStreamCallback_t callback,
                                            void *data, unsigned int flags);
 __host__ cudaError_t cudaStreamIsCapturing(cudaStream_t stream, enum cudaStreamCaptureStatus *status);
+__host__ cudaError_t cudaStreamAttachMemAsync(cudaStream_t stream, void *address, size_t bytes HETCKPT_OR_(0),
+                                              unsigned int flags HETCKPT_OR_(cudaMemAttachSingle));
 __host__ cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t function, void *data);
 
 /* Events */

@@ -425,6 +425,24 @@ static void nameInlineAssembly(Module &M) {
             "inline assembly of " + demangle(F.getName()), M));
 }
 
+/// Other kernels than this one and its variants become declarations that nobody calls.
+static Error keepKernel(Module &M, StringRef Kernel) {
+  const std::string Run = (HETCKPT_RUN_PREFIX + Kernel).str(), Resume = (HETCKPT_RESUME_PREFIX + Kernel).str();
+  bool Found = false;
+  for (llvm::Function &F : M) {
+    if (F.isDeclaration() || F.getCallingConv() != CallingConv::PTX_Kernel)
+      continue;
+    if (F.getName() == Kernel || F.getName() == Run || F.getName() == Resume) {
+      Found = true;
+      continue;
+    }
+    F.deleteBody();
+    F.setComdat(nullptr);
+    F.setCallingConv(CallingConv::C);
+  }
+  return Found ? Error::success() : fail(ENOENT, "no kernel " + Kernel);
+}
+
 /// The module in the machine's terms: a thread function for each kernel.
 static Error lower(std::unique_ptr<Module> In, const ModuleLayout &Layout, TargetMachine &TM,
                    std::vector<Part> &Parts, Bytes &Lowered) {
@@ -475,6 +493,9 @@ Error compile(std::unique_ptr<Module> In, const ModuleLayout &Layout, const Opti
     return TM.takeError();
   std::vector<Part> Parts;
   Bytes Lowered;
+  if (!Opts.Kernel.empty())
+    if (Error E = keepKernel(*In, Opts.Kernel))
+      return E;
   if (Error E = lower(std::move(In), Layout, **TM, Parts, Lowered))
     return E;
   Watch.lap("lowering");

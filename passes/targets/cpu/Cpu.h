@@ -260,6 +260,7 @@ llvm::Value *loadField(llvm::IRBuilderBase &B, llvm::Value *Block, size_t Offset
 // Compile.cpp
 struct Options {
   std::string Target = "native"; ///< x86-64-v2, v3, v4, or native
+  std::string Kernel;            ///< only this one and its variants; empty: all
   bool Time = false;
 };
 using Bytes = llvm::SmallVector<char, 0>;

@@ -4,6 +4,9 @@
  * binary is taken if it uses all of this machine; else code is made for exactly this
  * machine, if the translator and LLVM are installed; else the best from the fat binary.
  * HETCKPT_CPU_TARGET ("cpu:x86-64-v3") has code made for another machine, for tests.
+ *
+ * Programs use few of the kernels that a library brings along: of a module with many, code for each is
+ * made when it is first wanted.
  */
 #include "cpu.h"
 
@@ -19,6 +22,9 @@
 #include "passes/translate/translate.h"
 #include "runtime/common/log.h"
 #include "runtime/fatbin/aot.h"
+#include "runtime/statemap/statemap.h"
+
+#define MANY_KERNELS 8u
 
 typedef int translate_fn(const struct hetckpt_translate_request *, void **, size_t *, char *, size_t);
 
@@ -80,18 +86,29 @@ void cpu_code_prepare(void)
 	pthread_attr_destroy(&attributes);
 }
 
-/* Loads a shared object from memory. */
-static int load(const void *bytes, size_t size, void **library, const struct hetckpt_cpu_module **code,
+void cpu_library_close(struct cpu_library *library)
+{
+	if (library->handle)
+		dlclose(library->handle);
+	if (library->fd >= 0)
+		close(library->fd);
+	*library = CPU_NO_LIBRARY;
+}
+
+/* Loads a shared object from memory. Its file stays open as long as it is loaded: the loader knows
+   libraries by their paths, and would give the first for each that has the same number. */
+static int load(const void *bytes, size_t size, struct cpu_library *library, const struct hetckpt_cpu_module **code,
                 struct hetckpt_error *error)
 {
 	const char *at = bytes;
 	char path[64];
-	int fd = memfd_create("hetckpt-code", MFD_CLOEXEC), rc = 0;
+	int rc = 0;
 
-	if (fd < 0)
+	library->fd = memfd_create("hetckpt-code", MFD_CLOEXEC);
+	if (library->fd < 0)
 		return hetckpt_error_set(error, -errno, 0, "memory for translated code: %s", strerror(errno));
 	while (size && !rc) {
-		ssize_t n = write(fd, at, size);
+		ssize_t n = write(library->fd, at, size);
 
 		if (n < 0 && errno != EINTR)
 			rc = hetckpt_error_set(error, -errno, 0, "memory for translated code: %s", strerror(errno));
@@ -101,23 +118,23 @@ static int load(const void *bytes, size_t size, void **library, const struct het
 		}
 	}
 	if (!rc) {
-		snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-		*library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-		if (!*library) {
+		snprintf(path, sizeof path, "/proc/self/fd/%d", library->fd);
+		library->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+		if (!library->handle) {
 			const char *text = dlerror();
 
 			rc = hetckpt_error_set(error, -EINVAL, 0, "translated code: %s", text ? text : "cannot be loaded");
 		}
 	}
-	close(fd);
+	if (!rc) {
+		*code = dlsym(library->handle, HETCKPT_CPU_MODULE_SYMBOL);
+		if (!*code)
+			rc = hetckpt_error_set(error, -EINVAL, 0, "translated code has no symbol %s",
+			                       HETCKPT_CPU_MODULE_SYMBOL);
+	}
 	if (rc)
-		return rc;
-	*code = dlsym(*library, HETCKPT_CPU_MODULE_SYMBOL);
-	if (*code)
-		return 0;
-	dlclose(*library);
-	*library = NULL;
-	return hetckpt_error_set(error, -EINVAL, 0, "translated code has no symbol %s", HETCKPT_CPU_MODULE_SYMBOL);
+		cpu_library_close(library);
+	return rc;
 }
 
 /* How good code for a target is on this machine; 0: cannot run. */
@@ -164,7 +181,20 @@ static int find_ahead(const struct hetckpt_module_source *source, struct hetckpt
 	return best_rank ? 0 : -ENOENT;
 }
 
-int cpu_code_load(const struct hetckpt_module_source *source, void **library,
+bool cpu_code_by_kernel(const struct hetckpt_module_source *source)
+{
+	struct hetckpt_error error = {0};
+	struct hetckpt_fatbin_aot aot;
+	bool full;
+
+	if (!source->map || source->map->kernels <= MANY_KERNELS ||
+	    find_ahead(source, &aot, &full, &error) != -ENOENT)
+		return false;
+	pthread_once(&looked, find_translator);
+	return translator;
+}
+
+int cpu_code_load(const struct hetckpt_module_source *source, const char *kernel, struct cpu_library *library,
                   const struct hetckpt_cpu_module **code, struct hetckpt_error *error)
 {
 	struct hetckpt_translate_request request = {
@@ -172,6 +202,7 @@ int cpu_code_load(const struct hetckpt_module_source *source, void **library,
 		.input = source->image,
 		.input_bytes = source->image_bytes,
 		.target = "cpu:native",
+		.kernel = kernel,
 	};
 	char why[HETCKPT_TRANSLATE_ERROR] = "";
 	struct hetckpt_fatbin_aot aot = {0};

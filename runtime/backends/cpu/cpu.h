@@ -107,19 +107,39 @@ struct hetckpt_kernel {
 	uint32_t max_threads;
 };
 
+/* Code in memory. */
+struct cpu_library {
+	void *handle;                /* of dlopen */
+	int fd;
+};
+#define CPU_NO_LIBRARY ((struct cpu_library){NULL, -1})
+
+/* Kernels whose code was made together. */
+struct cpu_code {
+	struct cpu_code *next;
+	struct cpu_library library;
+	const struct hetckpt_cpu_module *module;
+	struct hetckpt_kernel *kernel; /* one per function */
+};
+
 struct hetckpt_module {
 	struct hetckpt_device *device;
-	void *library;               /* of dlopen */
-	const struct hetckpt_cpu_module *code;
+	struct hetckpt_module_source source;
+	struct cpu_code *code;
 	uint64_t variables;
-	struct hetckpt_kernel *kernel; /* one per function */
+	bool by_kernel;              /* code is made for each kernel when it is first wanted */
 };
 
 /* Begins to load what cpu_code_load will need, without waiting for it. */
 void cpu_code_prepare(void);
-/* Makes or finds code for source. *library and *code are the caller's to dlclose. */
-int cpu_code_load(const struct hetckpt_module_source *source, void **library,
+/* True if code should be made for one kernel at a time. */
+bool cpu_code_by_kernel(const struct hetckpt_module_source *source);
+/* Makes or finds code for source, for one kernel or for all (NULL). *library is the caller's to close,
+   and *code lives as long. */
+int cpu_code_load(const struct hetckpt_module_source *source, const char *kernel, struct cpu_library *library,
                   const struct hetckpt_cpu_module **code, struct hetckpt_error *error);
+
+void cpu_library_close(struct cpu_library *library);
 
 /* ---- Pool (pool.c, fault.c) ------------------------------------------------ */
 

@@ -2,7 +2,6 @@
 /* Modules and kernels. */
 #include "cpu.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +82,45 @@ static int check(const struct hetckpt_cpu_module *code, const struct hetckpt_map
 	return 0;
 }
 
+static void code_free(struct cpu_code *code)
+{
+	cpu_library_close(&code->library);
+	free(code->kernel);
+	free(code);
+}
+
+/* Adds code for a kernel, or for all (NULL). */
+static int code_add(struct hetckpt_module *module, const char *kernel, struct hetckpt_error *error)
+{
+	const struct hetckpt_module_source *source = &module->source;
+	struct cpu_code *code = calloc(1, sizeof *code);
+	uint32_t n;
+	int rc;
+
+	if (!code)
+		return hetckpt_error_set(error, -ENOMEM, 0, "no memory for a module");
+	code->library = CPU_NO_LIBRARY;
+	rc = cpu_code_load(source, kernel, &code->library, &code->module, error);
+	if (!rc)
+		rc = check(code->module, source->map, error);
+	if (rc)
+		goto fail;
+	n = code->module->functions;
+	code->kernel = calloc(n ? n : 1, sizeof *code->kernel);
+	if (!code->kernel) {
+		rc = hetckpt_error_set(error, -ENOMEM, 0, "no memory for %u kernels", n);
+		goto fail;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		kernel_fill(module, &code->kernel[i], &code->module->function[i], source->map);
+	code->next = module->code;
+	module->code = code;
+	return 0;
+fail:
+	code_free(code);
+	return rc;
+}
+
 int cpu_module_load(struct hetckpt_device *device, const struct hetckpt_module_source *source,
                     struct hetckpt_module **out, struct hetckpt_error *error)
 {
@@ -95,34 +133,46 @@ int cpu_module_load(struct hetckpt_device *device, const struct hetckpt_module_s
 	if (!module)
 		return hetckpt_error_set(error, -ENOMEM, 0, "no memory for a module");
 	module->device = device;
+	module->source = *source;
 	module->variables = source->variables;
-	rc = cpu_code_load(source, &module->library, &module->code, error);
+	module->by_kernel = cpu_code_by_kernel(source);
+	if (!module->by_kernel)
+		rc = code_add(module, NULL, error);
 	if (rc)
-		goto fail;
-	rc = check(module->code, source->map, error);
-	if (rc)
-		goto fail;
-	module->kernel = calloc(module->code->functions ? module->code->functions : 1, sizeof *module->kernel);
-	if (!module->kernel) {
-		rc = hetckpt_error_set(error, -ENOMEM, 0, "no memory for %u kernels", module->code->functions);
-		goto fail;
-	}
-	for (uint32_t i = 0; i < module->code->functions; i++)
-		kernel_fill(module, &module->kernel[i], &module->code->function[i], source->map);
-	*out = module;
-	return 0;
-fail:
-	cpu_module_unload(device, module);
+		cpu_module_unload(device, module);
+	else
+		*out = module;
 	return rc;
 }
 
 void cpu_module_unload(struct hetckpt_device *device, struct hetckpt_module *module)
 {
 	(void)device;
-	if (module->library)
-		dlclose(module->library);
-	free(module->kernel);
+	while (module->code) {
+		struct cpu_code *code = module->code;
+
+		module->code = code->next;
+		code_free(code);
+	}
 	free(module);
+}
+
+/* known: there is code for the kernel, if not for this variant. */
+static struct hetckpt_kernel *find(struct hetckpt_module *module, const char *name,
+                                   enum hetckpt_variant variant, bool *known)
+{
+	*known = false;
+	for (struct cpu_code *code = module->code; code; code = code->next)
+		for (uint32_t i = 0; i < code->module->functions; i++) {
+			struct hetckpt_kernel *k = &code->kernel[i];
+
+			if (strcmp(k->name, name))
+				continue;
+			*known = true;
+			if (k->variant == variant)
+				return k;
+		}
+	return NULL;
 }
 
 int cpu_kernel_get(struct hetckpt_module *module, const char *name, enum hetckpt_variant variant,
@@ -130,24 +180,27 @@ int cpu_kernel_get(struct hetckpt_module *module, const char *name, enum hetckpt
                    struct hetckpt_error *error)
 {
 	static const char *const variants[] = {"original", "run variant", "resume variant"};
+	bool known;
+	struct hetckpt_kernel *k = find(module, name, variant, &known);
 
-	for (uint32_t i = 0; i < module->code->functions; i++) {
-		struct hetckpt_kernel *k = &module->kernel[i];
+	if (!known && module->by_kernel && hetckpt_map_kernel_find(module->source.map, name)) {
+		int rc = code_add(module, name, error);
 
-		if (k->variant != variant || strcmp(k->name, name))
-			continue;
-		*kernel = k;
-		memset(facts, 0, sizeof *facts);
-		facts->static_shared = k->function->static_shared;
-		facts->local_bytes = k->function->frame_bytes;
-		facts->max_threads = k->max_threads;
-		facts->max_dynamic_shared = k->function->static_shared < CPU_SHARED_OPTIN
-		                                    ? CPU_SHARED_OPTIN - k->function->static_shared
-		                                    : 0;
-		return 0;
+		if (rc)
+			return rc;
+		k = find(module, name, variant, &known);
 	}
-	return hetckpt_error_set(error, -ENOENT, 0, "no kernel %.200s (%s) in the module", name,
-	                         variants[variant]);
+	if (!k)
+		return hetckpt_error_set(error, -ENOENT, 0, "no kernel %.200s (%s) in the module", name,
+		                         variants[variant]);
+	*kernel = k;
+	memset(facts, 0, sizeof *facts);
+	facts->static_shared = k->function->static_shared;
+	facts->local_bytes = k->function->frame_bytes;
+	facts->max_threads = k->max_threads;
+	facts->max_dynamic_shared =
+		k->function->static_shared < CPU_SHARED_OPTIN ? CPU_SHARED_OPTIN - k->function->static_shared : 0;
+	return 0;
 }
 
 int cpu_occupancy(struct hetckpt_kernel *kernel, uint32_t threads, uint32_t dynamic_shared,
