@@ -302,7 +302,9 @@ Error Flattener::declareVariable(GlobalVariable &G) {
     } else {
       auto It = Layout.Variables.find(Name);
       if (It == Layout.Variables.end())
-        return fail(EINVAL, "variable " + Name + " is not in the state map");
+        return fail(EINVAL, "variable " + Name +
+                                " is not in the state map; if it is in another file: files' device code "
+                                "cannot be linked together");
       Stands.push_back({New, offsetof(hetckpt_cpu_block, globals), It->second});
     }
     return Error::success();

@@ -15,6 +15,7 @@
 #include "hetckpt/abi.h"
 
 #include "llvm/ADT/StringSwitch.h"
+#include "llvm/Demangle/Demangle.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/Instructions.h"
 #include <cstddef>
@@ -158,8 +159,11 @@ void failAtCall(CallInst &Call) {
   Module &M = *Call.getModule();
   StringRef Name = Call.getCalledFunction()->getName();
   Value *Null = ConstantPointerNull::get(B.getPtrTy());
-  std::string Says = Name.starts_with(NoCode) ? Name.str()
-                                              : ("call of " + Name + ", which CPU devices do not have").str();
+  std::string Says = Name.str();
+  if (Name.starts_with("_Z"))
+    Says = "call of " + demangle(Name) + ", which is in another file: files' device code cannot be linked together";
+  else if (!Name.starts_with(NoCode))
+    Says = ("call of " + Name + ", which CPU devices do not have").str();
   Value *Text = B.CreateGlobalString(Says, "", 0, &M);
   Type *Ptr = B.getPtrTy();
   FunctionCallee Assert = M.getOrInsertFunction(
