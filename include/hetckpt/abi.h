@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-#define HETCKPT_ABI_VERSION 2u
+#define HETCKPT_ABI_VERSION 3u
 
 /* ---- Kernel variants ---------------------------------------------------
  * A kernel NAME gets two siblings in the same module:
@@ -120,7 +120,7 @@ struct hetckpt_frame_table {
  * addresses valid on the device that runs the launch.
  */
 struct hetckpt_launch {
-	uint64_t flags;          /*  0: flag lines */
+	uint64_t flags;          /*  0: flag lines; 0, for kernels without polls: do not look */
 	uint64_t frames;         /*  8: struct hetckpt_frame_table to park into */
 	uint64_t resume;         /* 16: struct hetckpt_frame_table to resume from; resume variant only */
 	uint64_t list;           /* 24: struct hetckpt_block_ref[count]; resume variant only */

@@ -36,6 +36,8 @@ struct LoopPlan {
   uint64_t CostPerIteration = 0; ///< estimated nanoseconds, without loops in it that poll
   uint64_t LikelyCost = 0;      ///< with them, if they go round a few times
   bool PaysFuel = false;        ///< a loop around it keeps an account
+  bool Contends = false;        ///< what its iterations take depends on who else changes memory
+  bool Paced = false;           ///< the clock may correct its strips
   bool UniformTrip = true;      ///< its trip count is the same in all the scope
   llvm::DebugLoc Loc;
   unsigned Depth = 1;

@@ -90,7 +90,7 @@ void printPolls(Function &F, raw_ostream &OS) {
     P.Header->printAsOperand(OS, false);
     OS << " depth " << P.Depth << ": " << pollKindName(P.Kind);
     if (P.Stride)
-      OS << " every " << P.Stride << " iterations";
+      OS << " every " << P.Stride << " iterations" << (P.Paced ? ", paced" : "");
     OS << ", " << P.CostPerIteration << " ns an iteration";
     OS << (P.PaysFuel ? ", pays fuel" : "") << (P.UniformTrip ? "" : ", trips differ")
        << "\n";

@@ -12,6 +12,12 @@ using namespace llvm;
 
 namespace hetckpt {
 
+/// Threads of the scope ask together how long a strip is, and get the same answer.
+static bool isPace(const CallBase &Call) {
+  const Function *Callee = Call.getCalledFunction();
+  return Callee && Callee->getName() == names::Pace;
+}
+
 /// Polls give all threads of the scope the same answer.
 static bool isPoll(const CallBase &Call) {
   const Function *Callee = Call.getCalledFunction();
@@ -84,7 +90,7 @@ bool Uniformity::isSource(const Instruction &I) const {
       isa<VAArgInst>(I))
     return true;
   auto *Call = dyn_cast<CallBase>(&I);
-  if (!Call || isPoll(*Call))
+  if (!Call || isPoll(*Call) || isPace(*Call))
     return false;
   switch (classifyCall(*Call)) {
   case Op::ThreadId:

@@ -38,9 +38,9 @@ namespace {
 
 class Lockstep {
 public:
-  Lockstep(Loop &L, const CountedLoop &C, uint64_t Stride, Scope S,
+  Lockstep(Loop &L, const CountedLoop &C, const Stride &By, Scope S,
            const LockstepRegion &From, DominatorTree &DT)
-      : L(L), C(C), Stride(Stride), S(S), From(From), DT(DT),
+      : L(L), C(C), By(By), S(S), From(From), DT(DT),
         F(*L.getHeader()->getParent()), Ctx(F.getContext()) {}
   StripMined run();
 
@@ -55,7 +55,7 @@ private:
 
   Loop &L;
   const CountedLoop &C;
-  uint64_t Stride;
+  const Stride &By;
   Scope S;
   const LockstepRegion &From;
   DominatorTree &DT;
@@ -160,8 +160,8 @@ StripMined Lockstep::run() {
 
   IRBuilder<> B(R.Strip);
   B.SetCurrentDebugLocation(Loc);
+  R.Iterations = By.at(B); // threads that are through ask with the others
   B.CreateCondBr(B.CreateLoad(I1, Active), Head, Meet);
-  R.Iterations = B.getInt32(Stride);
 
   B.SetInsertPoint(Head);
   Value *Counter = B.CreateLoad(CounterSlot->getAllocatedType(), CounterSlot);
@@ -214,9 +214,9 @@ StripMined Lockstep::run() {
   return R;
 }
 
-StripMined lockstepStripMine(Loop &L, const CountedLoop &Counted, uint64_t Stride,
+StripMined lockstepStripMine(Loop &L, const CountedLoop &Counted, const Stride &By,
                              Scope S, const LockstepRegion &From, DominatorTree &DT) {
-  return Lockstep(L, Counted, Stride, S, From, DT).run();
+  return Lockstep(L, Counted, By, S, From, DT).run();
 }
 
 } // namespace hetckpt

@@ -11,7 +11,7 @@ namespace hetckpt {
 /// found by findLockstepRegion. Strip, Boundary and Iterations as for stripMine; every
 /// thread passes Boundary equally often.
 StripMined lockstepStripMine(llvm::Loop &L, const CountedLoop &Counted,
-                             uint64_t Stride, Scope S, const LockstepRegion &From,
+                             const Stride &By, Scope S, const LockstepRegion &From,
                              llvm::DominatorTree &DT);
 
 } // namespace hetckpt

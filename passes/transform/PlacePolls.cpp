@@ -255,13 +255,9 @@ void placePolls(Kernel &K, Function &F, Value *Launch, const PollPlan &Plan) {
       if (!Counted)
         continue;
       StripMined R;
-      // A stride that is asked for is kept. Threads that must agree keep the plan: correcting it
-      // takes votes, and blocks that wait for each other at a barrier have nothing to hide them
-      // behind. So do loops in others, which may be entered often and end soon; there
-      // the outer one polls too.
       Stride By{P.Stride, nullptr};
       unsigned Site = Placer::NoSite;
-      if (P.Depth == 1 && *K.PauseScope == Scope::Thread && !PollStride && PollInterval) {
+      if (P.Paced) {
         Site = Place.Sites++;
         By.Ask = [&, Site, Most = maxStride(*Counted)](IRBuilder<> &B) {
           return Place.pace(B, Site, P.Stride, Most);
@@ -272,7 +268,7 @@ void placePolls(Kernel &K, Function &F, Value *Launch, const PollPlan &Plan) {
         auto Region = findLockstepRegion(*L, LI, DT, U);
         if (!Region)
           continue;
-        R = lockstepStripMine(*L, *Counted, P.Stride, *K.PauseScope, *Region, DT);
+        R = lockstepStripMine(*L, *Counted, By, *K.PauseScope, *Region, DT);
       } else {
         if (P.PaysFuel && P.UniformTrip) {
           // Inside another loop most trips are short: they pay and run as they were.

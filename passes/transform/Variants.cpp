@@ -17,6 +17,7 @@
 #include "llvm/Analysis/TargetLibraryInfo.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicInst.h"
+#include "llvm/IR/MDBuilder.h"
 #include "llvm/IR/Module.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/Passes/PassBuilder.h"
@@ -151,8 +152,8 @@ static void bindLogicalIds(Function &F, Value *Launch) {
   }
 }
 
-/// First thing in a run variant that polls: a block that sees the flag before it
-/// begins does not begin.
+/// First thing in a run variant: a block that sees the flag before it begins does not begin. Blocks
+/// that never poll are short, and feel the look: they only look where a launch says which flag.
 static void addEntryPoll(Kernel &K, Function &F, Value *Launch, FrameCode &Frames) {
   LLVMContext &C = F.getContext();
   BasicBlock *Start = &F.getEntryBlock();
@@ -162,17 +163,27 @@ static void addEntryPoll(Kernel &K, Function &F, Value *Launch, FrameCode &Frame
       A->moveBefore(*Entry, Entry->end());
   auto *Return = BasicBlock::Create(C, "unstarted", &F);
   ReturnInst::Create(C, Return);
-  auto *Park = BasicBlock::Create(C, "park.start", &F);
   IRBuilder<> B(Entry);
   if (DISubprogram *SP = F.getSubprogram())
     B.SetCurrentDebugLocation(DILocation::get(C, SP->getLine(), 0, SP));
+  if (!K.Polls) {
+    auto *Look = BasicBlock::Create(C, "look", &F, Start);
+    Value *Flags = B.CreateAlignedLoad(
+        B.getInt64Ty(),
+        B.CreateConstInBoundsGEP1_32(B.getInt8Ty(), Launch, offsetof(hetckpt_launch, flags)), Align(8));
+    B.CreateCondBr(B.CreateIsNull(Flags), Start, Look, MDBuilder(C).createLikelyBranchWeights());
+    B.SetInsertPoint(Look);
+  }
   CallInst *Poll = callNamed(B, names::PollEntry, B.getInt32Ty(), {Launch});
   if (*K.PauseScope != Scope::Thread)
     Poll->setConvergent();
   SwitchInst *S = B.CreateSwitch(Poll, Start, 2);
   S->addCase(B.getInt32(1), Return);
-  S->addCase(B.getInt32(2), Park);
-  Frames.emitParkAtStart(Park);
+  if (K.Polls) {
+    auto *Park = BasicBlock::Create(C, "park.start", &F);
+    S->addCase(B.getInt32(2), Park);
+    Frames.emitParkAtStart(Park);
+  }
 }
 
 /// Calls of the frame code's helper are inlined where they stand.
@@ -253,9 +264,9 @@ void buildVariants(Kernel &K) {
     cleanUp(*K.Resume);
     for (Safepoint &SP : K.Safepoints)
       Frames.emitPark(SP);
-    addEntryPoll(K, *Run, Launch, Frames);
-    inlineHelpers(*Run);
   }
+  addEntryPoll(K, *Run, Launch, Frames);
+  inlineHelpers(*Run);
   bindLogicalIds(*Run, Launch);
   cleanUp(*Run);
 

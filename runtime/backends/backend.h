@@ -170,6 +170,11 @@ struct hetckpt_backend_host {
 /* Kernels run on processors of their own: a thread of the host that waits awake takes nothing from
    them. */
 #define HETCKPT_BACKEND_APART 2u
+/* Launches of two queues share the device: blocks of the later one begin where the earlier one has none
+   left to begin. */
+#define HETCKPT_BACKEND_OVERLAPS 4u
+/* Looks at the entry word before each block of a run or resume variant, whatever the kernel does. */
+#define HETCKPT_BACKEND_LOOKS 8u
 
 /* ---- The table --------------------------------------------------------- */
 

@@ -128,27 +128,63 @@ static int notes_read(struct hetckpt_core *core, const struct hetckpt_flight *la
 	return rc;
 }
 
-/* Adds the blocks of a run part that did not begin to todo; *count of them. */
-static int run_unstarted(struct hetckpt_flight *launch, const struct hetckpt_part *part,
-                         const struct notes *notes, uint64_t *count)
-{
-	uint64_t block = part->first, end = part->first + part->count, from;
-	int rc = 0;
-
-	*count = 0;
-	while (!rc && (from = next_other(notes, block, end, false)) < end) {
-		block = next_other(notes, from, end, true);
-		rc = hetckpt_blocks_add_range(&launch->todo, from, block - from);
-		*count += block - from;
-	}
-	return rc;
-}
-
 static int broken(const struct hetckpt_flight *launch, struct hetckpt_error *error, uint32_t block,
                   const char *what)
 {
 	return hetckpt_error_set(error, -EPROTO, CUDA_UNKNOWN, "%.200s broke the pause protocol: block %u %s",
 	                         launch->function->map->signature, block, what);
+}
+
+/* Sorts count blocks from first on, which had not begun when they were handed over. *matched: so many
+   more of those that have parked are among them. */
+static int sort_fresh(struct hetckpt_flight *launch, const struct hetckpt_blocks *parked, const struct notes *notes,
+                      uint64_t first, uint64_t count, size_t *matched, struct hetckpt_error *error)
+{
+	size_t from = refs_below(parked->parked, parked->parked_count, first);
+	size_t to = from + refs_below(parked->parked + from, parked->parked_count - from, first + count);
+	uint64_t block = first, end = first + count, begin, unstarted = 0;
+	int rc = 0;
+
+	for (size_t k = from; k < to; k++)
+		if (not_begun(notes, parked->parked[k].block))
+			return broken(launch, error, parked->parked[k].block, "parked though it had not begun");
+	while (!rc && (begin = next_other(notes, block, end, false)) < end) {
+		block = next_other(notes, begin, end, true);
+		rc = hetckpt_blocks_add_range(&launch->todo, begin, block - begin);
+		unstarted += block - begin;
+	}
+	*matched += to - from;
+	launch->done += count - unstarted - (to - from);
+	return rc ? hetckpt_error_set(error, rc, 0, "out of host memory for unfinished blocks") : 0;
+}
+
+/* Sorts a block that was handed over with its group in the table to resume from. */
+static int sort_resumed(struct hetckpt_flight *launch, const struct hetckpt_blocks *parked, const struct notes *notes,
+                        struct hetckpt_block_ref ref, size_t *matched, struct hetckpt_error *error)
+{
+	size_t at = refs_below(parked->parked, parked->parked_count, ref.block);
+	bool found = at < parked->parked_count && parked->parked[at].block == ref.block;
+	int rc = 0;
+
+	if (found && not_begun(notes, ref.block))
+		return broken(launch, error, ref.block, "parked though it had not begun");
+	*matched += found;
+	if (not_begun(notes, ref.block))
+		rc = hetckpt_blocks_add_parked(&launch->todo, ref.block, ref.group);
+	else if (!found)
+		launch->done++;
+	return rc ? hetckpt_error_set(error, rc, 0, "out of host memory for unfinished blocks") : 0;
+}
+
+/* How many blocks from entry k of a list on are fresh and have numbers in a row: usually most of them. */
+static uint64_t fresh_row(const struct hetckpt_part *part, uint64_t k)
+{
+	const struct hetckpt_block_ref *ref = part->list + k;
+	uint64_t n = 0;
+
+	while (k + n < part->count && ref[n].group == HETCKPT_NO_GROUP && ref[n].block == ref[0].block + n)
+		n++;
+	return n;
 }
 
 /* Sorts the blocks of all parts into done and todo. parked: found in the park table, sorted.
@@ -161,38 +197,18 @@ static int sort_blocks(struct hetckpt_flight *launch, const struct hetckpt_block
 
 	for (unsigned i = 0; i < launch->parts && !rc; i++) {
 		struct hetckpt_part *part = &launch->part[i];
-		uint64_t unstarted = 0;
 
-		if (!part->resume) {
-			size_t from = refs_below(parked->parked, parked->parked_count, part->first);
-			size_t to = refs_below(parked->parked, parked->parked_count, part->first + part->count);
-
-			for (size_t k = from; k < to; k++)
-				if (not_begun(notes, parked->parked[k].block))
-					return broken(launch, error, parked->parked[k].block,
-					              "parked though it had not begun");
-			rc = run_unstarted(launch, part, notes, &unstarted);
-			matched += to - from;
-			launch->done += part->count - unstarted - (to - from);
-		}
-		for (uint64_t k = 0; part->resume && k < part->count && !rc; k++) {
-			struct hetckpt_block_ref ref = part->list[k];
-			size_t at = refs_below(parked->parked, parked->parked_count, ref.block);
-			bool found = at < parked->parked_count && parked->parked[at].block == ref.block;
-
-			if (found && not_begun(notes, ref.block))
-				return broken(launch, error, ref.block, "parked though it had not begun");
-			matched += found;
-			if (not_begun(notes, ref.block))
-				rc = ref.group == HETCKPT_NO_GROUP
-					? hetckpt_blocks_add_range(&launch->todo, ref.block, 1)
-					: hetckpt_blocks_add_parked(&launch->todo, ref.block, ref.group);
-			else if (!found)
-				launch->done++;
+		if (!part->resume)
+			rc = sort_fresh(launch, parked, notes, part->first, part->count, &matched, error);
+		for (uint64_t k = 0, n; part->resume && k < part->count && !rc; k += n) {
+			n = fresh_row(part, k);
+			rc = n ? sort_fresh(launch, parked, notes, part->list[k].block, n, &matched, error)
+			       : sort_resumed(launch, parked, notes, part->list[k], &matched, error);
+			n += !n;
 		}
 	}
 	if (rc)
-		return hetckpt_error_set(error, rc, 0, "out of host memory for unfinished blocks");
+		return rc;
 	if (matched != parked->parked_count)
 		return hetckpt_error_set(error, -EPROTO, CUDA_UNKNOWN,
 			"%.200s broke the pause protocol: %zu blocks parked that were not running",
@@ -395,22 +411,36 @@ out:
 static void note_time(struct hetckpt_core *core, struct hetckpt_flight *launch,
                       struct hetckpt_part *part, uint64_t when)
 {
+	struct hetckpt_history *history = &launch->function->history;
 	uint64_t begin = launch->last_when;
+	double ns;
 
 	if (part->start && core->dev.ops->marker_query(part->start, &begin, &(struct hetckpt_error){0}))
 		begin = 0;
-	launch->last_when = when;
+	/* Of two slices side by side the later one may have been seen to end first. */
+	if (when > begin || !launch->beside)
+		launch->last_when = when;
 	launch->piece_ns = begin && when > begin ? (double)(when - begin) : 0;
-	if (!launch->whole || !begin || when <= begin)
+	if (!launch->whole || !begin || (when <= begin && !launch->beside))
 		return;
 	if (!launch->began)
 		launch->began = begin;
 	launch->issued++;
-	hetckpt_history_note(&launch->function->history, launch->threads, part->count,
-	                     launch->resident, (double)(when - begin));
+	launch->timed += part->count;
+	ns = launch->piece_ns;
+	if (launch->beside) {
+		/* They have a time only together. */
+		double all = (double)(launch->last_when - launch->began);
+
+		ns = all * (double)part->count / (double)launch->timed;
+		if (launch->timed == launch->total)
+			hetckpt_history_note(history, launch->threads, launch->total, launch->resident, all);
+	} else {
+		hetckpt_history_note(history, launch->threads, part->count, launch->resident, ns);
+	}
 	if (launch->slice)
-		launch->slice = hetckpt_policy_next_slice(part->count, launch->resident,
-		                                          (double)(when - begin));
+		launch->slice = hetckpt_policy_next_slice(part->count, launch->resident, ns,
+			hetckpt_policy_slice_ns(launch->beside != NULL));
 }
 
 int hetckpt_launch_poll(struct hetckpt_core *core, struct hetckpt_flight *launch, bool *moved,

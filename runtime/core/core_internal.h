@@ -87,6 +87,7 @@ struct hetckpt_stream {
 	int32_t priority;
 	bool destroyed;                      /* goes once it is empty */
 	struct hetckpt_queue *queue;         /* made at first use */
+	struct hetckpt_queue *beside;        /* for every other slice of a launch; made at first use */
 	struct hetckpt_command *first, *last;/* commands not done, in order */
 	struct hetckpt_command *queued;      /* first that is not issued */
 	struct hetckpt_command *issued_last; /* last that is issued, while it is not done */
@@ -216,6 +217,8 @@ struct hetckpt_stream *hetckpt_stream_find(struct hetckpt_core *core, uint32_t i
 int hetckpt_stream_create(struct hetckpt_core *core, uint32_t id, uint32_t flags, int32_t priority,
                           struct hetckpt_stream **stream, struct hetckpt_error *error);
 void hetckpt_stream_reap(struct hetckpt_core *core); /* removes destroyed, empty ones */
+int hetckpt_stream_beside(struct hetckpt_core *core, struct hetckpt_stream *stream,
+                          struct hetckpt_error *error);
 int hetckpt_stream_queue(struct hetckpt_core *core, struct hetckpt_stream *stream,
                          struct hetckpt_error *error); /* makes the queue */
 struct hetckpt_event *hetckpt_event_find(struct hetckpt_core *core, uint32_t id);

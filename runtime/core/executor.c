@@ -294,6 +294,17 @@ bool hetckpt_command_chainable(const struct hetckpt_command *command)
 	return command->type == HETCKPT_MSG_LAUNCH || command->type == HETCKPT_MSG_EVENT_RECORD;
 }
 
+/* A launch of the stream may park, or come back: what is chained behind it must not begin then. */
+static bool may_park(const struct hetckpt_stream *stream)
+{
+	const struct hetckpt_command *c = stream->gate;
+
+	for (unsigned i = 0; i <= stream->chained; i++, c = c->behind)
+		if (c->flight && (c->flight->guarded || c->flight->function->map->polls))
+			return true;
+	return false;
+}
+
 /* 0; -EAGAIN, and nothing has happened: it must wait for the gate. */
 static int issue_launch(struct hetckpt_core *core, struct hetckpt_stream *stream,
                         struct hetckpt_command *command, struct hetckpt_error *error)
@@ -311,6 +322,7 @@ static int issue_launch(struct hetckpt_core *core, struct hetckpt_stream *stream
 		return rc;
 	if (command->flight && stream->gate) {
 		command->flight->chained = true;
+		command->flight->guarded = may_park(stream);
 		rc = hetckpt_launch_issue(core, command->flight, error);
 		/* Its tables may be in use by what clears them: see chain_poll. */
 		return rc || command->flight->parts ? rc : core->dev.ops->record(stream->queue, &command->marker, error);
@@ -440,9 +452,9 @@ static int issue_more(struct hetckpt_core *core, struct hetckpt_stream *stream, 
 	struct hetckpt_flight *flight = stream->gate->flight;
 	unsigned parts = flight->parts;
 	/* After a load it has no queue yet. */
-	int rc = hetckpt_stream_queue(core, stream, error);
+	int rc = hetckpt_launch_queues(core, flight, stream, error);
 
-	flight->queue = stream->queue;
+	flight->guarded = false;
 	if (!rc)
 		rc = hetckpt_launch_issue(core, flight, error);
 	*moved |= flight->parts != parts;

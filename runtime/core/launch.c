@@ -11,9 +11,9 @@
  * Blocks go from todo to a part when the part is issued, and from a part to done or back
  * to todo when its end is noted, all in this file and under the core's lock.
  *
- * 1. What one block on the device can do. Kernels without polls look at no flag: their blocks
- *    run to their end. Else its first act is poll_entry on the entry word
- *    E of its line. If E is raised it sets its byte in the map of unstarted blocks and returns:
+ * 1. What one block on the device can do. Kernels without polls look at no flag, unless their launch
+ *    record names one (6.): their blocks run to their end. Else its first act is poll_entry on the
+ *    entry word E of its line. If E is raised it sets its byte in the map of unstarted blocks and returns:
  *    it has had no other effect. Otherwise it runs. At polls it reads the poll word P of
  *    its line; if P is raised, its threads (or warps) store their frames under its key in
  *    the park table and return. Otherwise it runs to its end. So when the hardware
@@ -47,15 +47,19 @@
  *    the groups of both kinds into one table. Blocks that started afresh from a list
  *    (HETCKPT_NO_GROUP) and have their bit set go back to the ranges.
  *
- * 5. Parts of a launch run one after the other on the stream's queue, and nothing that
- *    follows the launch in its stream, or waits for it elsewhere, is issued before the
- *    launch is finished: no later command can see memory of a half-done launch.
- *    Parts issued behind one that was paused begin with E up, and come back whole.
+ * 5. Parts of a launch follow what is before it in the stream: by the stream's queue, or by a marker in it
+ *    for those beside (part_queue). In which order they run, and whether side by side, makes no
+ *    difference: they are blocks of one grid. Nothing that follows the launch in its stream, or waits
+ *    for it elsewhere, is issued before the launch is finished, but for 6., and that comes behind all
+ *    parts (join_queues): no later command can see memory of a half-done launch. Parts
+ *    issued behind one that was paused begin with E up, and come back whole, or never park.
  *
  * 6. So do launches that were handed over behind one that was paused (executor.c chains them, so
  *    that the device need not wait for the host between short ones). If a block of the first has
  *    parked, or has not begun, E went up before its hardware launch ended; those behind it begin
- *    after that, and E stays up until all of them have ended: none of their blocks runs. At most
+ *    after that, and E stays up until all of them have ended: none of their blocks runs. Blocks that
+ *    never poll must look at E then: behind a launch that may park, or does so itself, a launch is
+ *    guarded, until it is the first. At most
  *    one launch of a stream is therefore ever half done; what is behind it is taken back, and is
  *    queued as if it had never been handed over. Only while the poll words are held up (stress,
  *    3.) would later launches run: then nothing is chained.
@@ -80,6 +84,20 @@
 #define PIECE_LONG_NS 4e6
 
 /* ---- Making one -------------------------------------------------------- */
+
+int hetckpt_launch_queues(struct hetckpt_core *core, struct hetckpt_flight *launch, struct hetckpt_stream *stream,
+                          struct hetckpt_error *error)
+{
+	/* Blocks that park have tables whose room counts on one variant at a time. */
+	bool beside = launch->slice && !launch->function->map->polls;
+	int rc = hetckpt_stream_queue(core, stream, error);
+
+	if (!rc && beside)
+		rc = hetckpt_stream_beside(core, stream, error);
+	launch->queue = stream->queue;
+	launch->beside = beside ? stream->beside : NULL;
+	return rc;
+}
 
 /* Asks the back end how many blocks of each variant fit at once; remembers the answer, for
    most launches of a kernel look alike. */
@@ -269,6 +287,7 @@ int hetckpt_launch_prepare(struct hetckpt_core *core, struct hetckpt_stream *str
 	facts.known = hetckpt_history_knows(&function->history, threads);
 	facts.followed = next ? !hetckpt_command_chainable(next) : function->followed;
 	facts.short_ns = core->short_ns;
+	facts.overlaps = (core->backend->flags & HETCKPT_BACKEND_OVERLAPS) != 0;
 	choice = hetckpt_policy_choose(&facts);
 	if (choice.mode == HETCKPT_LAUNCH_ORIGINAL)
 		return 0;
@@ -279,8 +298,12 @@ int hetckpt_launch_prepare(struct hetckpt_core *core, struct hetckpt_stream *str
 		hetckpt_launch_free(core, launch);
 		return hetckpt_error_set(error, -ENOMEM, 0, "out of host memory for a launch");
 	}
-	launch->queue = stream->queue;
 	launch->slice = choice.mode == HETCKPT_LAUNCH_SLICED ? choice.slice : 0;
+	rc = hetckpt_launch_queues(core, launch, stream, error);
+	if (rc) {
+		hetckpt_launch_free(core, launch);
+		return rc;
+	}
 	launch->piece = choice.slice;
 	launch->expected_ns = *expected;
 	launch->whole = true;
@@ -404,7 +427,8 @@ static uint64_t part_limit(const struct hetckpt_core *core, const struct hetckpt
 		return launch->function->map->polls || eighth < launch->resident ? launch->resident : eighth;
 	}
 	if (launch->slice) {
-		*parts = 2; /* one runs while the next waits behind it */
+		/* One runs while the next waits behind it. */
+		*parts = launch->beside ? 4 : 2;
 		return launch->slice;
 	}
 	if (together(launch)) {
@@ -480,8 +504,8 @@ static void part_return(struct hetckpt_flight *launch, struct hetckpt_part *part
 
 
 /* Uploads a list; it must stay where it is until the part has ended. */
-static int part_upload(struct hetckpt_core *core, struct hetckpt_flight *launch,
-                       struct hetckpt_part *part, struct hetckpt_error *error)
+static int part_upload(struct hetckpt_core *core, struct hetckpt_queue *queue, struct hetckpt_part *part,
+                       struct hetckpt_error *error)
 {
 	uint64_t bytes = part->count * sizeof *part->list;
 	struct hetckpt_copy copy = {
@@ -499,7 +523,34 @@ static int part_upload(struct hetckpt_core *core, struct hetckpt_flight *launch,
 	if (rc)
 		return rc;
 	copy.dst = part->list_address;
-	return core->dev.ops->copy(launch->queue, &copy, error);
+	return core->dev.ops->copy(queue, &copy, error);
+}
+
+/*
+ * Slices of a launch take turns in two queues, so that blocks of one begin where the one before has
+ * none left to begin. The first of those that are on the device together is in the stream's queue,
+ * behind its start marker; what is in the other queue waits for that marker: for everything that the
+ * stream has done before, and for cleared tables.
+ */
+static int part_queue(struct hetckpt_core *core, const struct hetckpt_flight *launch, struct hetckpt_part *part,
+                      struct hetckpt_queue **queue, struct hetckpt_error *error)
+{
+	const struct hetckpt_part *before = launch->parts ? &launch->part[launch->parts - 1] : NULL;
+
+	part->beside = launch->beside && before && !before->beside;
+	*queue = part->beside ? launch->beside : launch->queue;
+	return part->beside && before->start ? core->dev.ops->queue_wait(*queue, before->start, error) : 0;
+}
+
+/* What follows in the stream follows the slices beside it, too. */
+static int join_queues(struct hetckpt_core *core, const struct hetckpt_flight *launch, struct hetckpt_error *error)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < launch->parts && !rc; i++)
+		if (launch->part[i].beside)
+			rc = core->dev.ops->queue_wait(launch->queue, launch->part[i].marker, error);
+	return rc;
 }
 
 static int part_launch(struct hetckpt_core *core, struct hetckpt_flight *launch,
@@ -515,8 +566,10 @@ static int part_launch(struct hetckpt_core *core, struct hetckpt_flight *launch,
 		.params = launch->params,
 		.param_bytes = launch->record_at + HETCKPT_LAUNCH_BYTES,
 	};
+	/* Blocks that never poll feel it if they look at the flag, so they only do where they must. */
+	bool look = launch->function->map->polls || launch->guarded || core->backend->flags & HETCKPT_BACKEND_LOOKS;
 	struct hetckpt_launch record = {
-		.flags = core->dev.flags,
+		.flags = look ? core->dev.flags : 0,
 		.frames = launch->park->address,
 		.resume = launch->resume ? launch->resume->address : 0,
 		.unstarted = launch->unstarted->address,
@@ -524,15 +577,18 @@ static int part_launch(struct hetckpt_core *core, struct hetckpt_flight *launch,
 		.grid = {launch->grid[0], launch->grid[1], launch->grid[2]},
 		.dynamic_shared = launch->dynamic_shared,
 	};
+	struct hetckpt_queue *queue;
 	int rc;
 
 	_Static_assert(sizeof record == HETCKPT_LAUNCH_BYTES, "the launch record's size is fixed");
 	rc = hetckpt_function_variant(&core->modules, launch->function, variant, error);
+	if (!rc)
+		rc = part_queue(core, launch, part, &queue, error);
 	if (rc)
 		return rc;
 	command.kernel = launch->function->kernel[variant];
 	if (part->resume) {
-		rc = part_upload(core, launch, part, error);
+		rc = part_upload(core, queue, part, error);
 		if (rc)
 			return rc;
 		record.list = part->list_address;
@@ -548,13 +604,13 @@ static int part_launch(struct hetckpt_core *core, struct hetckpt_flight *launch,
 	}
 	memcpy(launch->params + launch->record_at, &record, sizeof record);
 	/* A chained one begins when the one before it ends. */
-	if (launch->whole && !launch->parts && (!launch->chained || core->times.path)) {
-		rc = ops->record(launch->queue, &part->start, error);
+	if (!launch->parts && (launch->beside || (launch->whole && (!launch->chained || core->times.path)))) {
+		rc = ops->record(queue, &part->start, error);
 		if (rc)
 			return rc;
 	}
-	rc = ops->launch(launch->queue, &command, error);
-	return rc ? rc : ops->record(launch->queue, &part->marker, error);
+	rc = ops->launch(queue, &command, error);
+	return rc ? rc : ops->record(queue, &part->marker, error);
 }
 
 /* Fresh places to park and to note, where the last pause used them. */
@@ -614,6 +670,8 @@ int hetckpt_launch_issue(struct hetckpt_core *core, struct hetckpt_flight *launc
 		}
 		launch->parts++;
 		launch->cleared = false;
+		if (hetckpt_blocks_empty(&launch->todo))
+			rc = join_queues(core, launch, error);
 		limit = part_limit(core, launch, &most);
 	}
 	/* Nobody will look for the end of what clears the tables, which may soon be another's. */

@@ -20,12 +20,14 @@ struct hetckpt_part {
 	uint64_t list_address;
 	struct hetckpt_marker *marker;
 	struct hetckpt_marker *start;      /* NULL: not timed, or follows the part before */
+	bool beside;                       /* in the queue beside the stream's */
 	bool ended;
 };
 
 struct hetckpt_flight {
 	struct hetckpt_function *function;
 	struct hetckpt_queue *queue;       /* of the stream */
+	struct hetckpt_queue *beside;      /* takes every other slice; NULL: all go into queue */
 	uint32_t grid[3], block[3], threads, dynamic_shared, flags;
 	uint64_t total;
 	uint32_t resident;                 /* blocks that run at once */
@@ -49,12 +51,14 @@ struct hetckpt_flight {
 	double piece_ns;                   /* what the last part took, 0: not known */
 	double expected_ns;                /* of the whole launch; 0: not known */
 	bool chained;                      /* handed over behind another launch of its stream */
+	bool guarded;                      /* one in front may park: no block may begin then */
 	bool cleared;                      /* tables may have been cleared in the queue, and no part was
 	                                      handed over since */
 	uint64_t last_when;                /* device time when the last part ended, or what was before
 	                                      the first one in the stream; 0: not known */
 	uint64_t began;                    /* device time when the first part began, 0: not known */
 	uint32_t issued;                   /* parts so far, of an undisturbed launch */
+	uint64_t timed;                    /* their blocks */
 	bool whole;                        /* nothing has disturbed it so far: worth timing */
 };
 
@@ -68,6 +72,10 @@ int hetckpt_launch_prepare(struct hetckpt_core *core, struct hetckpt_stream *str
                            const struct hetckpt_msg_launch *msg, const struct hetckpt_command *next,
                            struct hetckpt_flight **launch, double *expected, uint32_t *resident,
                            struct hetckpt_error *error);
+
+/* Finds out which queues the launch goes into; of a stream that has no work on the device. */
+int hetckpt_launch_queues(struct hetckpt_core *core, struct hetckpt_flight *launch, struct hetckpt_stream *stream,
+                          struct hetckpt_error *error);
 
 /* Hands as much to the device as it should have; that may be nothing if the core is just being
    stopped. Then nothing else of it is in the queue either, unless it is chained. */

@@ -9,6 +9,12 @@
  */
 #define FOLLOWED_NS 4e5
 #define SLICE_NS 1e6
+/*
+ * Blocks that never poll look at no flag: a pause waits for all of them that are on the device. Where
+ * slices overlap a cut costs a launch and no more, so these can be short, and there are as many on
+ * the device as the host needs to hand over the next in time.
+ */
+#define OVERLAPPING_NS 8e4
 /* A first slice of a kernel that was never measured. */
 #define PROBE_WAVES 4
 /* Past its first launches a kernel is timed now and then. */
@@ -157,7 +163,8 @@ struct hetckpt_launch_choice hetckpt_policy_choose(const struct hetckpt_launch_f
 	   bounds how many of them have to begin in vain. */
 	choice.slice = hetckpt_policy_piece(facts->blocks, facts->resident);
 	fit = facts->expected_ns > 0
-		? (uint64_t)((double)facts->blocks * (SLICE_NS / facts->expected_ns))
+		? (uint64_t)((double)facts->blocks *
+		             (hetckpt_policy_slice_ns(facts->overlaps && !facts->polls) / facts->expected_ns))
 		: (uint64_t)PROBE_WAVES * facts->resident;
 	if (facts->polls && (facts->expected_ns <= 0 || fit < (uint64_t)8 * facts->resident))
 		return choice;
@@ -172,9 +179,14 @@ struct hetckpt_launch_choice hetckpt_policy_choose(const struct hetckpt_launch_f
 	return choice;
 }
 
-uint64_t hetckpt_policy_next_slice(uint64_t slice, uint32_t resident, double ns)
+double hetckpt_policy_slice_ns(int overlaps)
 {
-	double factor = ns > 0 ? SLICE_NS / ns : 2;
+	return overlaps ? OVERLAPPING_NS : SLICE_NS;
+}
+
+uint64_t hetckpt_policy_next_slice(uint64_t slice, uint32_t resident, double ns, double wanted_ns)
+{
+	double factor = ns > 0 ? wanted_ns / ns : 2;
 	double next;
 
 	/* Doubling at most: the first slices run on a cold device, and blocks differ. */

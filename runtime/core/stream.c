@@ -45,8 +45,18 @@ int hetckpt_stream_queue(struct hetckpt_core *core, struct hetckpt_stream *strea
 	return core->dev.ops->queue_create(core->dev.handle, stream->priority, &stream->queue, error);
 }
 
+int hetckpt_stream_beside(struct hetckpt_core *core, struct hetckpt_stream *stream,
+                          struct hetckpt_error *error)
+{
+	if (stream->beside || !(core->backend->flags & HETCKPT_BACKEND_OVERLAPS))
+		return 0;
+	return core->dev.ops->queue_create(core->dev.handle, stream->priority, &stream->beside, error);
+}
+
 static void stream_free(struct hetckpt_core *core, struct hetckpt_stream *stream)
 {
+	if (stream->beside)
+		core->dev.ops->queue_destroy(stream->beside);
 	if (stream->queue)
 		core->dev.ops->queue_destroy(stream->queue);
 	free(stream);

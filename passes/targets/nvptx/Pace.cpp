@@ -19,7 +19,9 @@
 // most is the poll interval in cycles. From a window of a factor of two a step by 3/4 or 3/2
 // stays inside, so it settles; then every sixteenth poll looks again, for the load on the
 // machine changes. Lanes that are together read one clock and get one answer, which keeps
-// them together.
+// them together. A warp or a block that must agree votes on what e has reached: one thread that took
+// so long counts for all. All of them begin with one plan, and see the same votes at the same polls, so
+// each has the same words.
 //
 // Nothing of this is state that a snapshot holds: a kernel that resumes begins with the plan.
 // The words lie in local memory, so that none of them takes a register in the loop between.
@@ -62,6 +64,8 @@ private:
   };
   enum Word { Near, Begin, Wait }; ///< the answer; clock of the last question; polls that need not look
 
+  /// What all say who must agree with Poll's thread.
+  static Value *any(IRBuilder<> &B, const CallInst *Poll, Value *Bit);
   Value *clock(IRBuilder<> &B) {
     return callNamed(B, "llvm.nvvm.read.ptx.sreg.clock", B.getInt32Ty());
   }
@@ -89,6 +93,19 @@ Value *Pacing::address(IRBuilder<> &B, const Words &W, Word Which) {
       Align(4));
   Value *Zero = B.CreateLShr(Shared, 31);
   return B.CreateGEP(B.getInt32Ty(), Object, B.CreateAdd(Zero, B.getInt32(W.First + Which)));
+}
+
+Value *Pacing::any(IRBuilder<> &B, const CallInst *Poll, Value *Bit) {
+  StringRef Name = Poll->getCalledFunction()->getName();
+  if (Name == names::PollThread)
+    return Bit;
+  CallInst *Vote =
+      Name == names::PollWarp
+          ? callNamed(B, "llvm.nvvm.vote.any.sync", B.getInt1Ty(), {B.getInt32(~0u), Bit})
+          : callNamed(B, "llvm.nvvm.barrier.cta.red.or.aligned.all", B.getInt1Ty(),
+                      {B.getInt32(0), Bit});
+  Vote->setConvergent();
+  return Vote;
 }
 
 /// pace() -> the word, after the clock has been noted.
@@ -139,12 +156,15 @@ void Pacing::correct(CallInst *Poll) {
   B.SetInsertPoint(Look);
   B.SetCurrentDebugLocation(Poll->getDebugLoc());
   Value *Took = B.CreateSub(clock(B), load(B, W, Begin));
-  auto Reached = [&](uint32_t Cycles) { return B.CreateICmpUGE(Took, B.getInt32(Cycles)); };
-  Value *Half = Reached(Most / 2), *Whole = Reached(Most), *Far = Reached(4 * Most);
+  auto Reached = [&](uint32_t Cycles) {
+    return any(B, Poll, B.CreateICmpUGE(Took, B.getInt32(Cycles)));
+  };
+  Value *Eighth = Reached(Most / 8), *Half = Reached(Most / 2), *Whole = Reached(Most),
+        *Far = Reached(4 * Most);
   Value *S = load(B, W, Near);
   Value *Quarter = B.CreateLShr(B.CreateAdd(S, B.getInt32(3)), 2); // rounded up
   Value *Less = B.CreateSelect(Far, Quarter, B.CreateSub(S, Quarter));
-  Value *More = B.CreateSelect(Reached(Most / 8),
+  Value *More = B.CreateSelect(Eighth,
                                B.CreateAdd(S, B.CreateLShr(B.CreateAdd(S, B.getInt32(1)), 1)),
                                B.CreateShl(S, 2));
   Value *Next = B.CreateSelect(Whole, Less, B.CreateSelect(Half, S, More));

@@ -12,7 +12,7 @@ declare void @llvm.nvvm.barrier.cta.sync.aligned.all(i32)
 
 ; A counted loop of unknown length: the stride follows from what an iteration costs.
 ; CHECK-LABEL: kernel counted:
-; CHECK-NEXT: loop at %loop depth 1: strip every {{[0-9][0-9][0-9]}} iterations, {{[0-9]+}} ns an iteration
+; CHECK-NEXT: loop at %loop depth 1: strip every {{[0-9][0-9][0-9]}} iterations, paced, {{[0-9]+}} ns an iteration
 ; RARE-LABEL: kernel counted:
 ; RARE-NEXT: strip every {{[0-9][0-9][0-9][0-9]}} iterations
 ; STRIDE-LABEL: kernel counted:

@@ -63,7 +63,7 @@ target triple = "nvptx64-nvidia-cuda"
 ; CHECK-NOT: @counter
 ; CHECK: @table
 ; CHECK-NOT: @counter
-; CHECK: ret void
+; CHECK: {{^}}}
 define ptx_kernel void @counts(ptr %p, i64 %i) {
   %old = atomicrmw add ptr addrspace(1) @counter, i32 1 monotonic
   %e = getelementptr i16, ptr addrspace(4) @table, i64 %i

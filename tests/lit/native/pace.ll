@@ -44,18 +44,30 @@ out:
   ret void
 }
 
-; Where threads must agree the plan stays.
+; Threads that must agree vote on what the clock says, each time that they look at it; the word is the
+; same in all of them.
 ; CHECK: .visible .entry __hetckpt_run_block(
+; CHECK: .local .align 4 .b8 {{.*}}[128];
+; CHECK: %strip
+; CHECK: mov.u32 {{%r[0-9]+}}, %clock;
+; CHECK: %loop
 ; CHECK-NOT: %clock
-; CHECK-NOT: .local
-; CHECK: .visible .entry
+; CHECK: bar.sync
+; The poll, and apart from it what every sixteenth does.
+; CHECK: bar.red.or.pred
+; CHECK-NOT: bar.red
+; CHECK: mov.u32 {{%r[0-9]+}}, %clock;
+; CHECK-COUNT-4: bar.red.or.pred
+; CHECK-NOT: bar.red
+; CHECK: st.{{(local.)?}}b32
+; CHECK: .visible .entry __hetckpt_resume_block(
 define ptx_kernel void @block(ptr %p, i32 %n) {
 entry:
   br label %loop
 loop:
   %i = phi i32 [ 0, %entry ], [ %j, %loop ]
   %e = getelementptr i32, ptr %p, i32 %i
-  store i32 %i, ptr %e
+  %old = atomicrmw add ptr %e, i32 1 monotonic
   call void @llvm.nvvm.barrier.cta.sync.aligned.all(i32 0)
   %j = add i32 %i, 1
   %done = icmp eq i32 %j, %n

@@ -7,6 +7,7 @@ target datalayout = "e-p6:32:32-i64:64-i128:128-i256:256-v16:16-v32:32-n16:32:64
 target triple = "nvptx64-nvidia-cuda"
 
 declare void @llvm.nvvm.barrier.cta.sync.aligned.all(i32)
+declare i32 @llvm.nvvm.read.ptx.sreg.tid.x()
 
 ; FIXED-NOT: __hetckpt_pace
 ; FIXED-NOT: hetckpt.paced
@@ -68,10 +69,61 @@ out:
   ret void
 }
 
-; Not where threads must agree.
+; Threads that must agree ask together, if the plan may be quite wrong: also those that are
+; through with a loop which others are still in.
+; CHECK-LABEL: define ptx_kernel void @__hetckpt_run_contend(
+; CHECK: {{^}}lockstep:
+; CHECK-NOT: {{^[a-z]}}
+; CHECK: [[S:%.*]] = call i32 @__hetckpt_pace(i32 0, i32 4, i32
+; CHECK: br i1
+; CHECK: call i32 @__hetckpt_poll_block({{.*}}!hetckpt.paced
+define ptx_kernel void @contend(ptr %p, i32 %n) {
+entry:
+  %t = call i32 @llvm.nvvm.read.ptx.sreg.tid.x()
+  %some = icmp ult i32 %t, %n
+  br i1 %some, label %pre, label %after
+pre:
+  br label %loop
+loop:
+  %i = phi i32 [ %t, %pre ], [ %j, %loop ]
+  %old = atomicrmw add ptr %p, i32 1 monotonic
+  %j = add i32 %i, 32
+  %go = icmp ult i32 %j, %n
+  br i1 %go, label %loop, label %after
+after:
+  call void @llvm.nvvm.barrier.cta.sync.aligned.all(i32 0)
+  store volatile i32 1, ptr %p
+  ret void
+}
+
+; Else they keep the plan.
+; CHECK-LABEL: define ptx_kernel void @__hetckpt_run_led(
+; CHECK-NOT: __hetckpt_pace
+; CHECK: {{^}}}
+define ptx_kernel void @led(ptr %p, i32 %n) {
+entry:
+  %t = call i32 @llvm.nvvm.read.ptx.sreg.tid.x()
+  %some = icmp ult i32 %t, %n
+  br i1 %some, label %pre, label %after
+pre:
+  br label %loop
+loop:
+  %i = phi i32 [ %t, %pre ], [ %j, %loop ]
+  %e = getelementptr i32, ptr %p, i32 %i
+  store volatile i32 %i, ptr %e
+  %j = add i32 %i, 32
+  %go = icmp ult i32 %j, %n
+  br i1 %go, label %loop, label %after
+after:
+  call void @llvm.nvvm.barrier.cta.sync.aligned.all(i32 0)
+  store volatile i32 1, ptr %p
+  ret void
+}
+
+; Not where an account is kept.
 ; CHECK-LABEL: define ptx_kernel void @__hetckpt_run_nest(
 ; CHECK-NOT: __hetckpt_pace
-; CHECK: ret void
+; CHECK: {{^}}}
 define ptx_kernel void @nest(ptr %p, i32 %n, i32 %m) {
 entry:
   br label %outer

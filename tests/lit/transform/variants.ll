@@ -73,13 +73,20 @@ out:
   ret void
 }
 
-; A kernel without polls has a run variant, for slices, and no resume variant: its blocks
-; always run to their end.
+; A kernel without polls has a run variant, for slices, and no resume variant: once begun, its blocks
+; run to their end. They look whether to begin only if the launch names a flag.
 ; NONE: define ptx_kernel void @short(
 ; NONE-NOT: {{run|resume}}_refused
 ; NONE: define ptx_kernel void @__hetckpt_run_short(
-; NONE-NOT: poll
-; NONE: ret void
+; NONE-NEXT: entry:
+; NONE-NEXT: [[FLAGS:%.*]] = load i64, ptr %launch
+; NONE-NEXT: [[NOBODY:%.*]] = icmp eq i64 [[FLAGS]], 0
+; NONE-NEXT: br i1 [[NOBODY]], label %[[BEGIN:.*]], label %look, !prof
+; NONE: look:
+; NONE-NEXT: [[ENTER:%.*]] = call i32 @__hetckpt_poll_entry(
+; NONE-NEXT: icmp eq i32 [[ENTER]], 1
+; NONE-NOT: poll_{{thread|warp|block}}
+; NONE: {{^}}}
 ; NONE-NOT: define {{.*}}resume_short
 define ptx_kernel void @short(ptr %p) {
   store i32 1, ptr %p

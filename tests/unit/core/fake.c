@@ -206,6 +206,8 @@ static void *queue_main(void *context)
 		queue->busy = 1;
 		if (!device->failed && c->kind < WAIT) {
 			device->running += c->kind == LAUNCH;
+			if ((unsigned)device->running > atomic_load(&fake_count.together))
+				atomic_store(&fake_count.together, (unsigned)device->running);
 			pthread_mutex_unlock(&device->lock);
 			if (c->kind == COPY)
 				run_copy(&c->copy);
@@ -582,5 +584,5 @@ static int fake_limit_set(struct hetckpt_device *device, enum hetckpt_limit limi
 	.marker_query = fake_marker_query, .marker_wait = fake_marker_wait, \
 	.marker_release = fake_marker_release, .poke = fake_poke, .limit_set = fake_limit_set}
 
-const struct hetckpt_backend fake_backend = FAKE_TABLE("fake", HETCKPT_BACKEND_NOTIFIES);
+const struct hetckpt_backend fake_backend = FAKE_TABLE("fake", HETCKPT_BACKEND_NOTIFIES | HETCKPT_BACKEND_OVERLAPS);
 const struct hetckpt_backend fake_polled_backend = FAKE_TABLE("polled", 0);

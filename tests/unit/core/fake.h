@@ -29,6 +29,7 @@ extern struct fake_settings fake;
 struct fake_counts {
 	_Atomic unsigned originals, runs, resumes, pokes;
 	_Atomic unsigned largest;      /* blocks of the largest run or resume launch */
+	_Atomic unsigned together;     /* launches that ran at the same time, at most */
 	_Atomic int fail_launches;     /* > 0: so many launches fail with a fault */
 	_Atomic unsigned locks, unlocks; /* of host memory */
 	_Atomic unsigned limits;       /* set so often */

@@ -14,6 +14,7 @@
 
 _Atomic int machine_hold;
 _Atomic int machine_inside;
+_Atomic int machine_looked;
 
 static uint64_t mix(uint64_t x)
 {
@@ -345,7 +346,11 @@ void machine_block(const struct machine_launch *launch, uint64_t h)
 			broken("a slice outside the grid");
 		block = x + record->grid[0] * (y + record->grid[1] * z);
 	}
-	if (flag(record, block, HETCKPT_FLAG_ENTRY) == HETCKPT_FLAG_PAUSE) {
+	if (launch->map->polls && !record->flags)
+		broken("a kernel that polls was not told where");
+	if (!launch->map->polls && record->flags)
+		atomic_fetch_add(&machine_looked, 1);
+	if (record->flags && flag(record, block, HETCKPT_FLAG_ENTRY) == HETCKPT_FLAG_PAUSE) {
 		/* Turning a block away takes time too: others see the flag fall meanwhile. */
 		((uint8_t *)(uintptr_t)record->unstarted)[block] = 1;
 		usleep(20);
@@ -408,7 +413,7 @@ static void *image(size_t *bytes, const char *salt)
 	char *text;
 	FILE *f = open_memstream(&text, &length);
 
-	fprintf(f, "{\"abi\": 2, \"module\": \"machine.cu\", \"variables\": ["
+	fprintf(f, "{\"abi\": 3, \"module\": \"machine.cu\", \"variables\": ["
 	        "{\"name\": \"first\", \"offset\": 0, \"bytes\": 8, \"align\": 8, \"constant\": false},"
 	        "{\"name\": \"pointer\", \"offset\": 8, \"bytes\": 8, \"align\": 8, \"constant\": false},"
 	        "{\"name\": \"third\", \"offset\": 16, \"bytes\": 8, \"align\": 8, \"constant\": true}],"

@@ -66,7 +66,9 @@ void *machine_image_other(size_t *bytes);
 
 /* While not 0, the kernel "held" does not end, nor does "parked", which can pause. */
 extern _Atomic int machine_hold;
-/* Blocks inside kernels now, and the most there ever were. */
+/* Blocks inside kernels now. */
 extern _Atomic int machine_inside;
+/* Blocks of kernels without polls that were told to look at the flag. */
+extern _Atomic int machine_looked;
 
 #endif

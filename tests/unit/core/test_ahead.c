@@ -13,6 +13,7 @@ static int setup(void **state)
 	(void)state;
 	fake_reset();
 	atomic_store(&machine_hold, 0);
+	atomic_store(&machine_looked, 0);
 	return 0;
 }
 
@@ -294,6 +295,93 @@ static void chain_order(void **state)
 	rig_free(rig);
 }
 
+/* Blocks that never poll look at no flag, but behind a launch that may park they do, and behind one
+   that may come back. */
+static void chain_guarded(void **state)
+{
+	static const char *const kernel[] = {"parked", "short_mix", "short_mix"};
+	struct job job[3], once;
+	struct rig *rig;
+
+	(void)state;
+	fake.launch_ns = 60000;
+	rig = rig_make(&fake_backend);
+	for (int i = 0; i < 2; i++) {
+		once = job_make(rig, kernel[i], 3, 1, 1, 4, 30, 0);
+		launch_many(rig, &once, 1);
+		rig_sync(rig);
+	}
+	assert_int_equal(atomic_load(&machine_looked), 0);
+	atomic_store(&fake_count.runs, 0);
+	for (int i = 0; i < 3; i++)
+		job[i] = job_make(rig, kernel[i], 3, 1, 1, 4, 30, (uint32_t)i);
+	rig_sync(rig);
+	atomic_store(&machine_hold, 1);
+	for (int i = 0; i < 3; i++)
+		job_launch(rig, &job[i]);
+	assert_int_equal(settled(&fake_count.runs, 3), 3);
+	for (int i = 0; i < 5; i++) {
+		rig_pause(rig);
+		for (int k = 1; k < 3; k++)
+			assert_int_equal(*(uint32_t *)(uintptr_t)job[k].params.started, 0);
+		if (i == 2)
+			rig = rig_move(rig, &fake_backend);
+		rig_resume(rig);
+		usleep(2000);
+	}
+	assert_true(atomic_load(&machine_looked) > 0);
+	atomic_store(&machine_hold, 0);
+	rig_sync(rig);
+	for (int i = 0; i < 3; i++)
+		job_check(&job[i]);
+	rig_free(rig);
+}
+
+/* Short blocks go to the device in slices side by side; what follows in the stream follows all of them. */
+static void overlapping(void **state)
+{
+	uint64_t random = test_seed();
+	struct rig *rig = rig_make(&fake_backend);
+	struct job job[4], once;
+
+	(void)state;
+	once = job_make(rig, "short_mix", 304, 1, 1, 4, 200, 0);
+	launch_many(rig, &once, 2);
+	rig_sync(rig);
+	atomic_store(&fake_count.runs, 0);
+	atomic_store(&fake_count.together, 0);
+	for (int round = 0; round < 6; round++) {
+		for (int i = 0; i < 3; i++)
+			job[i] = job_make(rig, i ? "short_mix" : "mix", 304, 1, 1, 4, 200, (uint32_t)i);
+		/* Wrong if it begins before the last blocks of the one in front have ended. */
+		job[3] = job_make(rig, "add", 4, 1, 1, 4, 1, 3);
+		job[3].params.started = job[3].params.ended = 0;
+		job[3].params.out = job[2].params.out + 300 * 4 * 8;
+		rig_sync(rig);
+		for (int i = 0; i < 4; i++)
+			job_launch(rig, &job[i]);
+		for (int i = 0; round && i < 8; i++) {
+			usleep((unsigned)(test_random(&random) % 4000));
+			rig_pause(rig);
+			if (i == 3)
+				rig = rig_move(rig, &fake_backend);
+			rig_resume(rig);
+		}
+		rig_sync(rig);
+		for (uint32_t i = 0; i < 16; i++) {
+			uint64_t *out = (uint64_t *)(uintptr_t)job[3].params.out + i;
+
+			assert_true(*out == machine_expect_mix(300 + i / 4, i % 4, 4, 200, 2) * 3 + 3);
+			*out = (*out - 3) * UINT64_C(0xaaaaaaaaaaaaaaab); /* by 3 */
+		}
+		for (int i = 0; i < 3; i++)
+			job_check(&job[i]);
+	}
+	assert_true(atomic_load(&fake_count.runs) > 20);
+	assert_true(atomic_load(&fake_count.together) > 1);
+	rig_free(rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -305,6 +393,8 @@ int main(void)
 		cmocka_unit_test_setup(chain, setup),
 		cmocka_unit_test_setup(chain_short, setup),
 		cmocka_unit_test_setup(chain_order, setup),
+		cmocka_unit_test_setup(chain_guarded, setup),
+		cmocka_unit_test_setup(overlapping, setup),
 	};
 
 	return cmocka_run_group_tests_name("core ahead", tests, NULL, NULL);

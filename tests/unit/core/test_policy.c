@@ -122,12 +122,12 @@ static void slices(void **state)
 	(void)state;
 	/* 1 us a block of each wave of 100: settles at a millisecond. */
 	for (int i = 0; i < 20; i++)
-		slice = hetckpt_policy_next_slice(slice, 100, (double)slice / 100 * 1000);
+		slice = hetckpt_policy_next_slice(slice, 100, (double)slice / 100 * 1000, 1e6);
 	assert_true(slice >= 80000 && slice <= 120000);
 	assert_int_equal(slice % 100, 0);
 	/* Never less than a wave. */
 	for (int i = 0; i < 20; i++)
-		slice = hetckpt_policy_next_slice(slice, 100, 1e9);
+		slice = hetckpt_policy_next_slice(slice, 100, 1e9, 1e6);
 	assert_int_equal(slice, 100);
 }
 

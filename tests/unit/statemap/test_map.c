@@ -78,8 +78,8 @@ struct edit {
 };
 
 static const struct edit edits[] = {
-	{"\"abi\":2", "\"abi\":3", {"ABI 3"}},
-	{"\"abi\":2,", "", {"'abi' is missing"}},
+	{"\"abi\":3", "\"abi\":4", {"ABI 4"}},
+	{"\"abi\":3,", "", {"'abi' is missing"}},
 	{"\"module\":\"step.cu\"", "\"module\":7", {"'module' is not a string"}},
 	{"\"variable_bytes\":32", "\"variable_bytes\":-1", {"step.cu", "variable_bytes"}},
 	{"\"variable_bytes\":32", "\"variable_bytes\":30", {"variable link", "bytes"}},
@@ -124,7 +124,7 @@ static const struct edit edits[] = {
 	{"00112233", "x0112233", {"'hash'"}},
 	{"\"kernels\":[", "\"kernels\":[[],", {"'kernels'"}},
 	{"{\"abi\"", "[{\"abi\"", {"line 1"}},
-	{"\"abi\":2", "\"abi\":2,\"abi\":2", {"duplicate"}},
+	{"\"abi\":3", "\"abi\":3,\"abi\":3", {"duplicate"}},
 };
 
 static char *edited(const struct edit *e)
