@@ -401,10 +401,11 @@ static json_t *queue_json(const json_t *commands)
 
 	json_array_foreach((json_t *)commands, i, command) {
 		const char *type = text_of(command, "type");
+		json_int_t row = json_object_get(command, "count") ? (json_int_t)number_of(command, "count") : 1;
 
 		if (!json_object_get(command, "launch"))
 			json_object_set_new(counts, type,
-					    json_integer(1 + json_integer_value(json_object_get(counts, type))));
+					    json_integer(row + json_integer_value(json_object_get(counts, type))));
 	}
 	return counts;
 }

@@ -30,11 +30,12 @@ const char *pollKindName(PollKind K) {
 
 // Estimated nanoseconds a thread spends on an instruction on a full GPU: of 64 warps on a
 // multiprocessor each gets to issue every sixteenth cycle, and to read shared memory
-// every sixty-fourth; 270000 threads share 4.8 TB/s, so four bytes take 220 ns. They
+// every sixty-fourth, but kernels that read much of it seldom have more than half as many warps; 270000
+// threads share 4.8 TB/s, so four bytes take 220 ns. They
 // need to be right within a small factor only: too low a stride costs a poll every few
 // microseconds, too high a one latency.
 static uint64_t instructionCost(const Instruction &I) {
-  constexpr uint64_t Issue = 8, Shared = 32, Global = 200, Atomic = 300,
+  constexpr uint64_t Issue = 8, Shared = 20, Global = 200, Atomic = 300,
                      Slow = 60, Sync = 100;
   if (isa<PHINode>(I) || I.isDebugOrPseudoInst() || I.isLifetimeStartOrEnd() ||
       isa<GetElementPtrInst>(I) || isa<CastInst>(I) || isa<FreezeInst>(I))

@@ -440,7 +440,7 @@ static void note_time(struct hetckpt_core *core, struct hetckpt_flight *launch,
 	}
 	if (launch->slice)
 		launch->slice = hetckpt_policy_next_slice(part->count, launch->resident, ns,
-			hetckpt_policy_slice_ns(launch->beside != NULL));
+		                                          launch->function->map->polls, launch->beside != NULL);
 }
 
 int hetckpt_launch_poll(struct hetckpt_core *core, struct hetckpt_flight *launch, bool *moved,

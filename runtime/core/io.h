@@ -12,7 +12,7 @@
 #include "runtime/snapshot/snapshot.h"
 
 /* Version of the manifest's content; see docs/session-state.md. */
-#define HETCKPT_STATE_VERSION 1
+#define HETCKPT_STATE_VERSION 2
 
 /* Allocations below this are packed together, so that a hundred thousand small ones do not
    become a hundred thousand sections. */

@@ -38,7 +38,9 @@
  *    a block may begin in the places of other blocks' warps that have ended.) The flag is
  *    not lowered before every part of every launch has ended (pause.c), so blocks of
  *    two raises never meet in a table. With the poll words alone held up (stress) blocks do
- *    follow parked ones; then a part has at most "resident" blocks.
+ *    follow parked ones; then a part has at most "resident" blocks. Parts side by side do not change
+ *    this: "unfinished" is what the device holds of the variant that needs less of it, and so at least
+ *    what it holds of both together.
  *
  * 4. Pauses compose. A resume part reads from the table "resume" and parks into "park":
  *    different memory. After a pause a block of its list has either begun, and is found
@@ -88,14 +90,12 @@
 int hetckpt_launch_queues(struct hetckpt_core *core, struct hetckpt_flight *launch, struct hetckpt_stream *stream,
                           struct hetckpt_error *error)
 {
-	/* Blocks that park have tables whose room counts on one variant at a time. */
-	bool beside = launch->slice && !launch->function->map->polls;
 	int rc = hetckpt_stream_queue(core, stream, error);
 
-	if (!rc && beside)
+	if (!rc && launch->slice)
 		rc = hetckpt_stream_beside(core, stream, error);
 	launch->queue = stream->queue;
-	launch->beside = beside ? stream->beside : NULL;
+	launch->beside = launch->slice ? stream->beside : NULL;
 	return rc;
 }
 
@@ -362,7 +362,7 @@ int hetckpt_launch_restore(struct hetckpt_core *core, struct hetckpt_function *f
 	launch->piece = launch->total;
 	if (!function->map->waits && !(flags & HETCKPT_LAUNCH_COOPERATIVE) && launch->total > fit.most) {
 		launch->piece = hetckpt_policy_piece(launch->total, fit.most);
-		if (!function->map->polls)
+		if (!function->map->polls || (core->backend->flags & HETCKPT_BACKEND_OVERLAPS))
 			launch->slice = (uint64_t)fit.most * 4;
 	}
 	*out = launch;
@@ -427,8 +427,8 @@ static uint64_t part_limit(const struct hetckpt_core *core, const struct hetckpt
 		return launch->function->map->polls || eighth < launch->resident ? launch->resident : eighth;
 	}
 	if (launch->slice) {
-		/* One runs while the next waits behind it. */
-		*parts = launch->beside ? 4 : 2;
+		/* One runs while the next waits behind it; or two run, and one waits. */
+		*parts = launch->beside ? 3 : 2;
 		return launch->slice;
 	}
 	if (together(launch)) {

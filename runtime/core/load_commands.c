@@ -212,40 +212,19 @@ static int load_payload(struct hetckpt_load *load, const json_t *entry, struct h
 	return hetckpt_load_read(load, name, bytes, &command->payload);
 }
 
-static int load_command(struct hetckpt_load *load, const json_t *entry, size_t i, const unsigned char *all,
-                        uint64_t all_bytes)
+/* The message of a command, which may be in a row of them. */
+static int load_command(struct hetckpt_load *load, const json_t *entry, const struct hetckpt_msg *msg,
+                        struct hetckpt_stream *stream, bool begun)
 {
 	struct hetckpt_core *core = load->core;
-	uint64_t seq, offset, bytes;
-	const json_t *where = json_object_get(entry, "queue"), *launch = json_object_get(entry, "launch");
-	struct hetckpt_stream *stream = NULL;
+	const json_t *launch = json_object_get(entry, "launch");
 	struct hetckpt_command *command;
-	const struct hetckpt_msg *msg;
-	bool begun;
+	size_t i = load->count++;
 	int rc;
 
-	hetckpt_fields_what(&load->fields, "command %zu", i);
-	seq = hetckpt_field_number(&load->fields, entry, "seq", INT64_MAX);
-	offset = hetckpt_field_number(&load->fields, entry, "offset", all_bytes);
-	bytes = hetckpt_field_number(&load->fields, entry, "bytes", all_bytes);
-	begun = hetckpt_field_flag(&load->fields, entry, "begun");
-	if (load->fields.rc)
-		return load->fields.rc;
-	msg = (const void *)(all + offset);
-	if (bytes > all_bytes - offset || bytes < sizeof *msg || offset % 8 || msg->bytes != bytes ||
-	    msg->seq != seq || (i && seq <= load->seqs[i - 1]) || !type_known(msg, where != NULL))
-		return hetckpt_fields_fail(&load->fields, -EINVAL, "it is malformed");
-	load->seqs[i] = seq;
-	load->count = i + 1;
+	load->seqs[i] = msg->seq;
 	if (pointless(load, msg))
 		return 0;
-	if (where) {
-		uint64_t position = hetckpt_field_number(&load->fields, entry, "queue", UINT32_MAX);
-
-		if (load->fields.rc || position >= load->stream_count)
-			return hetckpt_fields_fail(&load->fields, -EINVAL, "its stream does not exist");
-		stream = load->streams[position];
-	}
 	command = hetckpt_command_make(msg);
 	if (!command)
 		return hetckpt_fields_fail(&load->fields, -ENOMEM, "out of host memory");
@@ -281,15 +260,62 @@ static int load_command(struct hetckpt_load *load, const json_t *entry, size_t i
 	return 0;
 }
 
+/* What is said of one command alone. */
+static bool is_single(const json_t *entry)
+{
+	return json_object_get(entry, "launch") || json_object_get(entry, "reply") || json_object_get(entry, "after") ||
+	       json_object_get(entry, "payload") || json_is_true(json_object_get(entry, "begun"));
+}
+
+/* A command, or a row of them. */
+static int load_entry(struct hetckpt_load *load, const json_t *entry, const unsigned char *all, uint64_t all_bytes)
+{
+	uint64_t seq = hetckpt_field_number(&load->fields, entry, "seq", INT64_MAX), count = 1;
+	uint64_t offset = hetckpt_field_number(&load->fields, entry, "offset", all_bytes);
+	uint64_t bytes = hetckpt_field_number(&load->fields, entry, "bytes", all_bytes);
+	bool begun = hetckpt_field_flag(&load->fields, entry, "begun");
+	const json_t *where = json_object_get(entry, "queue");
+	struct hetckpt_stream *stream = NULL;
+	int rc = load->fields.rc;
+
+	if (json_object_get(entry, "count"))
+		count = hetckpt_field_number(&load->fields, entry, "count", all_bytes);
+	if (where && !rc) {
+		uint64_t position = hetckpt_field_number(&load->fields, entry, "queue", UINT32_MAX);
+
+		if (load->fields.rc || position >= load->stream_count)
+			return hetckpt_fields_fail(&load->fields, -EINVAL, "its stream does not exist");
+		stream = load->streams[position];
+	}
+	if (load->fields.rc)
+		return load->fields.rc;
+	if (!count || bytes > all_bytes - offset || offset % 8 || (count > 1 && (!stream || is_single(entry))))
+		return hetckpt_fields_fail(&load->fields, -EINVAL, "it is malformed");
+	for (uint64_t i = 0; i < count && !rc; i++) {
+		const struct hetckpt_msg *msg = (const void *)(all + offset);
+
+		if (bytes < sizeof *msg || msg->bytes > bytes || msg->bytes < sizeof *msg || msg->bytes % 8 ||
+		    (!i && msg->seq != seq) || msg->seq > INT64_MAX ||
+		    (load->count && msg->seq <= load->seqs[load->count - 1]) || !type_known(msg, where != NULL))
+			return hetckpt_fields_fail(&load->fields, -EINVAL, "it is malformed");
+		rc = load_command(load, entry, msg, stream, begun);
+		offset += msg->bytes;
+		bytes -= msg->bytes;
+	}
+	if (!rc && bytes)
+		rc = hetckpt_fields_fail(&load->fields, -EINVAL, "it is malformed");
+	return rc;
+}
+
 int hetckpt_load_commands(struct hetckpt_load *load)
 {
 	json_t *list = hetckpt_field_list(&load->fields, load->manifest, "commands"), *entry;
-	size_t count = json_array_size(list), i, number;
+	size_t i, number, most;
 	uint64_t bytes;
 	void *all = NULL;
 	int rc;
 
-	if (load->fields.rc || !count)
+	if (load->fields.rc || !json_array_size(list))
 		return load->fields.rc;
 	hetckpt_fields_what(&load->fields, "commands");
 	rc = hetckpt_load_failed(load, hetckpt_reader_find(load->reader, "commands", &number));
@@ -299,14 +325,17 @@ int hetckpt_load_commands(struct hetckpt_load *load)
 	if (bytes > COMMANDS_MAX)
 		return hetckpt_fields_fail(&load->fields, -EFBIG, "%" PRIu64 " bytes of commands", bytes);
 	rc = hetckpt_load_read(load, "commands", bytes, &all);
-	load->commands = calloc(count, sizeof *load->commands);
-	load->seqs = calloc(count, sizeof *load->seqs);
+	/* Sequence numbers ascend, so no message is used twice, wherever one may begin. */
+	most = bytes / 8 + 1;
+	load->commands = calloc(most, sizeof *load->commands);
+	load->seqs = calloc(most, sizeof *load->seqs);
 	if (!rc && (!load->commands || !load->seqs))
 		rc = hetckpt_fields_fail(&load->fields, -ENOMEM, "out of host memory");
 	json_array_foreach(list, i, entry) {
 		if (rc)
 			break;
-		rc = load_command(load, entry, i, all, bytes);
+		hetckpt_fields_what(&load->fields, "command %zu", i);
+		rc = load_entry(load, entry, all, bytes);
 	}
 	free(all);
 	return rc;

@@ -10,11 +10,16 @@
 #define FOLLOWED_NS 4e5
 #define SLICE_NS 1e6
 /*
- * Blocks that never poll look at no flag: a pause waits for all of them that are on the device. Where
- * slices overlap a cut costs a launch and no more, so these can be short, and there are as many on
- * the device as the host needs to hand over the next in time.
+ * Where slices overlap a cut costs a launch and no more. A pause waits for all blocks on the device that
+ * never poll; of those that do, the ones that have not begun still have to begin, some 5 ns each on an
+ * H200, when others have parked. So slices are short, and there are only as many on the device as the
+ * host needs to hand over the next in time.
  */
-#define OVERLAPPING_NS 8e4
+#define OVERLAPPING_NS 1.1e5
+#define OVERLAPPING_POLLS_NS 3e5
+/* Waves of such a slice if blocks poll, and what a grid must have for it. */
+#define OVERLAPPING_WAVES 2
+#define OVERLAPPING_LEAST 8
 /* A first slice of a kernel that was never measured. */
 #define PROBE_WAVES 4
 /* Past its first launches a kernel is timed now and then. */
@@ -140,10 +145,21 @@ static int ends_soon(const struct hetckpt_launch_facts *facts)
 	       (facts->followed && facts->expected_ns < FOLLOWED_NS);
 }
 
+/* What a slice should take. */
+static double slice_ns(int polls, int overlaps)
+{
+	return !overlaps ? SLICE_NS : polls ? OVERLAPPING_POLLS_NS : OVERLAPPING_NS;
+}
+
+static uint64_t slice_least(uint32_t resident, int polls, int overlaps)
+{
+	return polls && overlaps ? (uint64_t)OVERLAPPING_WAVES * resident : resident;
+}
+
 struct hetckpt_launch_choice hetckpt_policy_choose(const struct hetckpt_launch_facts *facts)
 {
 	struct hetckpt_launch_choice choice = {HETCKPT_LAUNCH_WHOLE, facts->blocks};
-	uint64_t fit;
+	uint64_t fit, least;
 
 	/* Only the original exists. Block numbers in frame tables have 32 bits. */
 	if (!facts->pausable || !facts->resident || facts->blocks >= UINT32_MAX || facts->original)
@@ -159,17 +175,21 @@ struct hetckpt_launch_choice hetckpt_policy_choose(const struct hetckpt_launch_f
 	if (facts->waits || facts->cooperative || facts->blocks <= facts->resident)
 		return choice;
 	/* Long blocks that poll park where they stand: cutting the grid finely would only leave
-	   the device half empty at each cut. Short blocks do not poll, and end or do not begin; a slice
+	   the device half empty at each cut, unless slices overlap. Short blocks do not poll, and end or do not begin; a slice
 	   bounds how many of them have to begin in vain. */
 	choice.slice = hetckpt_policy_piece(facts->blocks, facts->resident);
+	least = slice_least(facts->resident, facts->polls, facts->overlaps);
 	fit = facts->expected_ns > 0
-		? (uint64_t)((double)facts->blocks *
-		             (hetckpt_policy_slice_ns(facts->overlaps && !facts->polls) / facts->expected_ns))
+		? (uint64_t)((double)facts->blocks * (slice_ns(facts->polls, facts->overlaps) / facts->expected_ns))
 		: (uint64_t)PROBE_WAVES * facts->resident;
-	if (facts->polls && (facts->expected_ns <= 0 || fit < (uint64_t)8 * facts->resident))
+	if (facts->polls && facts->overlaps) {
+		if (facts->blocks < (uint64_t)OVERLAPPING_LEAST * facts->resident)
+			return choice;
+	} else if (facts->polls && (facts->expected_ns <= 0 || fit < (uint64_t)8 * facts->resident)) {
 		return choice;
-	if (fit < facts->resident)
-		fit = facts->resident;
+	}
+	if (fit < least)
+		fit = least;
 	if (fit >= facts->blocks) {
 		choice.slice = facts->blocks;
 		return choice;
@@ -179,14 +199,10 @@ struct hetckpt_launch_choice hetckpt_policy_choose(const struct hetckpt_launch_f
 	return choice;
 }
 
-double hetckpt_policy_slice_ns(int overlaps)
+uint64_t hetckpt_policy_next_slice(uint64_t slice, uint32_t resident, double ns, int polls, int overlaps)
 {
-	return overlaps ? OVERLAPPING_NS : SLICE_NS;
-}
-
-uint64_t hetckpt_policy_next_slice(uint64_t slice, uint32_t resident, double ns, double wanted_ns)
-{
-	double factor = ns > 0 ? wanted_ns / ns : 2;
+	double factor = ns > 0 ? slice_ns(polls, overlaps) / ns : 2;
+	uint64_t least = slice_least(resident, polls, overlaps);
 	double next;
 
 	/* Doubling at most: the first slices run on a cold device, and blocks differ. */
@@ -197,5 +213,5 @@ uint64_t hetckpt_policy_next_slice(uint64_t slice, uint32_t resident, double ns,
 	next = (double)slice * factor;
 	/* Whole waves, so that a slice does not end with a nearly empty device. */
 	slice = (uint64_t)(next / resident + 0.5) * resident;
-	return slice < resident ? resident : slice;
+	return slice < least ? least : slice;
 }

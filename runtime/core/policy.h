@@ -46,7 +46,7 @@ struct hetckpt_launch_facts {
 	int followed;         /* what comes next in its stream cannot be queued behind a launch that pauses */
 	uint64_t blocks;
 	uint32_t resident;    /* of the run variant on this device */
-	int overlaps;         /* slices of a launch without polls follow one another without a gap */
+	int overlaps;         /* slices of a launch follow one another without a gap */
 	double short_ns;      /* what is too short for the run variant; 0: 50 us */
 	double expected_ns;   /* 0: unknown */
 };
@@ -64,11 +64,8 @@ struct hetckpt_launch_choice {
 
 struct hetckpt_launch_choice hetckpt_policy_choose(const struct hetckpt_launch_facts *facts);
 
-/* What a slice should take. */
-double hetckpt_policy_slice_ns(int overlaps);
-
-/* Blocks of the next slice after one of slice blocks that took ns and should take wanted_ns. */
-uint64_t hetckpt_policy_next_slice(uint64_t slice, uint32_t resident, double ns, double wanted_ns);
+/* Blocks of the next slice after one of slice blocks that took ns. */
+uint64_t hetckpt_policy_next_slice(uint64_t slice, uint32_t resident, double ns, int polls, int overlaps);
 
 /* Blocks of a piece of a grid whose blocks park where they stand; at most all of them. */
 uint64_t hetckpt_policy_piece(uint64_t blocks, uint32_t resident);

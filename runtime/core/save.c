@@ -292,60 +292,95 @@ static int list_messages(struct save *save, uint64_t bytes)
 	return own(save, all, bytes, "commands") ? 0 : no_memory(save);
 }
 
+/* What stands in the way of a command is only what is before it in its stream. */
+static bool waits_in_line(const struct hetckpt_command *c)
+{
+	bool free = c->stream && c->state == HETCKPT_COMMAND_QUEUED && c->reply == HETCKPT_NO_REPLY && !c->payload;
+
+	for (unsigned i = 0; i < c->deps && free; i++)
+		free = c->dep[i]->state == HETCKPT_COMMAND_DONE;
+	return free;
+}
+
+/* Two launches of which the manifest says the same: programs queue them by the ten thousand. */
+static bool alike(const struct hetckpt_command *a, const struct hetckpt_command *b)
+{
+	const struct hetckpt_msg_launch *m = (const void *)(a->msg + 1), *n = (const void *)(b->msg + 1);
+
+	return a->type == HETCKPT_MSG_LAUNCH && b->type == HETCKPT_MSG_LAUNCH && a->stream == b->stream &&
+	       m->function == n->function && m->dynamic_shared == n->dynamic_shared && m->flags == n->flags &&
+	       !memcmp(m->grid, n->grid, sizeof m->grid) && !memcmp(m->block, n->block, sizeof m->block) &&
+	       waits_in_line(a) && waits_in_line(b);
+}
+
+/* One command, or a row of count that are alike, of so many bytes. NULL: out of memory. */
+static json_t *command_json(struct save *save, const struct hetckpt_command *c, uint64_t count, uint64_t offset,
+                            uint64_t bytes)
+{
+	json_t *entry = json_pack("{s:I, s:s, s:I, s:I, s:b}", "seq", (json_int_t)c->seq,
+		"type", c->type < HETCKPT_MSG_COUNT && type_name[c->type] ? type_name[c->type] : "other",
+		"offset", (json_int_t)offset, "bytes", (json_int_t)bytes, "begun", c->state == HETCKPT_COMMAND_ISSUED);
+	json_t *after;
+
+	if (!entry)
+		return NULL;
+	if (count > 1)
+		json_object_set_new(entry, "count", json_integer((json_int_t)count));
+	if (c->stream)
+		json_object_update_new(entry, json_pack("{s:I, s:I}", "stream", (json_int_t)c->stream->id,
+			"queue", (json_int_t)stream_position(save->core, c->stream)));
+	if (c->reply != HETCKPT_NO_REPLY)
+		json_object_set_new(entry, "reply", json_integer(c->reply));
+	after = json_array();
+	for (unsigned i = 0; i < c->deps; i++)
+		if (c->dep[i]->state != HETCKPT_COMMAND_DONE)
+			json_array_append_new(after, json_integer((json_int_t)c->dep[i]->seq));
+	if (json_array_size(after))
+		json_object_set(entry, "after", after);
+	json_decref(after);
+	if (c->type == HETCKPT_MSG_LAUNCH) {
+		const struct hetckpt_msg_launch *m = (const void *)(c->msg + 1);
+		const struct hetckpt_function *f = hetckpt_function_find(&save->core->modules, m->function);
+
+		json_object_update_new(entry, json_pack("{s:I, s:s, s:[I,I,I], s:[I,I,I], s:I, s:b}",
+			"function", (json_int_t)m->function, "kernel", f ? f->map->signature : "?",
+			"grid", (json_int_t)m->grid[0], (json_int_t)m->grid[1], (json_int_t)m->grid[2],
+			"block", (json_int_t)m->block[0], (json_int_t)m->block[1], (json_int_t)m->block[2],
+			"dynamic_shared", (json_int_t)m->dynamic_shared,
+			"cooperative", (m->flags & HETCKPT_LAUNCH_COOPERATIVE) != 0));
+	}
+	if (c->flight && json_object_set_new(entry, "launch", flight_json(save, c))) {
+		json_decref(entry);
+		return NULL;
+	}
+	if (c->payload) {
+		const struct hetckpt_msg_copy *m = (const void *)(c->msg + 1);
+		struct hetckpt_item *item = hetckpt_capture_add(save->capture, HETCKPT_ITEM_BYTES,
+			m->width * m->height * m->depth, "payload/%" PRIu64, c->seq);
+
+		if (!item || json_object_set_new(entry, "payload", json_string(item->name))) {
+			json_decref(entry);
+			return NULL;
+		}
+		item->data = c->payload;
+	}
+	return entry;
+}
+
 static int list_commands(struct save *save, json_t *commands)
 {
 	uint64_t offset = 0;
 	int rc = 0;
 
-	for (struct hetckpt_command *c = save->core->oldest; c && !rc; c = c->next) {
-		json_t *entry = json_pack("{s:I, s:s, s:I, s:I, s:b}", "seq", (json_int_t)c->seq,
-			"type", c->type < HETCKPT_MSG_COUNT && type_name[c->type] ? type_name[c->type] : "other",
-			"offset", (json_int_t)offset, "bytes", (json_int_t)c->msg->bytes,
-			"begun", c->state == HETCKPT_COMMAND_ISSUED);
-		json_t *after;
+	for (struct hetckpt_command *c = save->core->oldest, *next; c && !rc; c = next) {
+		uint64_t count = 1, bytes = c->msg->bytes;
+		json_t *entry;
 
-		if (!entry)
-			return no_memory(save);
-		if (c->stream)
-			json_object_update_new(entry, json_pack("{s:I, s:I}", "stream", (json_int_t)c->stream->id,
-				"queue", (json_int_t)stream_position(save->core, c->stream)));
-		if (c->reply != HETCKPT_NO_REPLY)
-			json_object_set_new(entry, "reply", json_integer(c->reply));
-		after = json_array();
-		for (unsigned i = 0; i < c->deps; i++)
-			if (c->dep[i]->state != HETCKPT_COMMAND_DONE)
-				json_array_append_new(after, json_integer((json_int_t)c->dep[i]->seq));
-		if (json_array_size(after))
-			json_object_set(entry, "after", after);
-		json_decref(after);
-		if (c->type == HETCKPT_MSG_LAUNCH) {
-			const struct hetckpt_msg_launch *m = (const void *)(c->msg + 1);
-			const struct hetckpt_function *f = hetckpt_function_find(&save->core->modules, m->function);
-
-			json_object_update_new(entry, json_pack("{s:I, s:s, s:[I,I,I], s:[I,I,I], s:I, s:b}",
-				"function", (json_int_t)m->function, "kernel", f ? f->map->signature : "?",
-				"grid", (json_int_t)m->grid[0], (json_int_t)m->grid[1], (json_int_t)m->grid[2],
-				"block", (json_int_t)m->block[0], (json_int_t)m->block[1], (json_int_t)m->block[2],
-				"dynamic_shared", (json_int_t)m->dynamic_shared,
-				"cooperative", (m->flags & HETCKPT_LAUNCH_COOPERATIVE) != 0));
-		}
-		if (c->flight && json_object_set_new(entry, "launch", flight_json(save, c))) {
-			json_decref(entry);
-			return no_memory(save);
-		}
-		if (c->payload) {
-			const struct hetckpt_msg_copy *m = (const void *)(c->msg + 1);
-			struct hetckpt_item *item = hetckpt_capture_add(save->capture, HETCKPT_ITEM_BYTES,
-				m->width * m->height * m->depth, "payload/%" PRIu64, c->seq);
-
-			if (!item || json_object_set_new(entry, "payload", json_string(item->name))) {
-				json_decref(entry);
-				return no_memory(save);
-			}
-			item->data = c->payload;
-		}
-		offset += c->msg->bytes;
-		rc = append(save, commands, entry);
+		for (next = c->next; next && alike(c, next); next = next->next, count++)
+			bytes += next->msg->bytes;
+		entry = command_json(save, c, count, offset, bytes);
+		offset += bytes;
+		rc = entry ? append(save, commands, entry) : no_memory(save);
 	}
 	return rc ? rc : list_messages(save, offset);
 }

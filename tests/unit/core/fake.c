@@ -97,16 +97,6 @@ struct grid_run {
 	uint32_t *order; /* NULL: ascending */
 };
 
-static void *slot_main(void *context)
-{
-	struct grid_run *run = context;
-	uint64_t i;
-
-	while ((i = atomic_fetch_add(&run->next, 1)) < run->blocks)
-		machine_block(run->launch, run->order ? run->order[i] : i);
-	return NULL;
-}
-
 static unsigned resident_of(int variant)
 {
 	if (variant == MACHINE_RUN && fake.run_resident)
@@ -122,6 +112,64 @@ static unsigned unfinished_of(int variant)
 	unsigned resident = resident_of(variant);
 
 	return fake.unfinished > resident ? fake.unfinished : resident;
+}
+
+/*
+ * Launches that park into one table are parts of one launch, and share the device: each block takes
+ * the part of it that its variant needs.
+ */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct {
+		uint64_t frames;
+		double taken; /* of 1 */
+		unsigned blocks;
+	} table[16];
+} places = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static void place(const struct machine_launch *launch, bool take)
+{
+	const struct hetckpt_launch *record = (const void *)(launch->params + ((launch->map->param_bytes + 7) & ~7u));
+	double part = 1.0 / unfinished_of(launch->variant);
+	size_t i, found;
+
+	pthread_mutex_lock(&places.lock);
+	do {
+		for (i = 0, found = 16; i < 16; i++)
+			if (places.table[i].blocks && places.table[i].frames == record->frames)
+				found = i;
+		for (i = 0; i < 16 && found == 16; i++)
+			if (!places.table[i].blocks)
+				found = i;
+		must(found < 16, "more tables in use than the test expects");
+		if (!take || !places.table[found].blocks || places.table[found].taken + part < 1.000001)
+			break;
+		pthread_cond_wait(&places.changed, &places.lock);
+	} while (1);
+	if (take && !places.table[found].blocks)
+		places.table[found].taken = 0;
+	places.table[found].frames = record->frames;
+	places.table[found].taken += take ? part : -part;
+	places.table[found].blocks += take ? 1 : -1u;
+	pthread_cond_broadcast(&places.changed);
+	pthread_mutex_unlock(&places.lock);
+}
+
+static void *slot_main(void *context)
+{
+	struct grid_run *run = context;
+	bool shares = run->launch->variant != MACHINE_ORIGINAL;
+	uint64_t i;
+
+	while ((i = atomic_fetch_add(&run->next, 1)) < run->blocks) {
+		if (shares)
+			place(run->launch, true);
+		machine_block(run->launch, run->order ? run->order[i] : i);
+		if (shares)
+			place(run->launch, false);
+	}
+	return NULL;
 }
 
 /* A new block begins as soon as there is room, and never more are unfinished than can be. */

@@ -122,13 +122,52 @@ static void slices(void **state)
 	(void)state;
 	/* 1 us a block of each wave of 100: settles at a millisecond. */
 	for (int i = 0; i < 20; i++)
-		slice = hetckpt_policy_next_slice(slice, 100, (double)slice / 100 * 1000, 1e6);
+		slice = hetckpt_policy_next_slice(slice, 100, (double)slice / 100 * 1000, 0, 0);
 	assert_true(slice >= 80000 && slice <= 120000);
 	assert_int_equal(slice % 100, 0);
 	/* Never less than a wave. */
 	for (int i = 0; i < 20; i++)
-		slice = hetckpt_policy_next_slice(slice, 100, 1e9, 1e6);
+		slice = hetckpt_policy_next_slice(slice, 100, 1e9, 0, 0);
 	assert_int_equal(slice, 100);
+}
+
+/* Where slices overlap they are short, and grids of long blocks go in slices as well. */
+static void overlapping(void **state)
+{
+	struct hetckpt_launch_facts f = facts(100000, 1e7);
+	struct hetckpt_launch_choice c;
+	uint64_t slice = 400;
+
+	(void)state;
+	f.overlaps = 1;
+	/* A wave takes 10 us: 30 waves. */
+	c = hetckpt_policy_choose(&f);
+	assert_int_equal(c.mode, HETCKPT_LAUNCH_SLICED);
+	assert_int_equal(c.slice, 3000);
+	f.polls = 0;
+	c = hetckpt_policy_choose(&f);
+	assert_int_equal(c.mode, HETCKPT_LAUNCH_SLICED);
+	assert_int_equal(c.slice, 1100);
+	/* Long blocks: two waves at least. Unknown ones: the first slice finds out. */
+	f.polls = 1;
+	f.expected_ns = 1e10;
+	c = hetckpt_policy_choose(&f);
+	assert_int_equal(c.mode, HETCKPT_LAUNCH_SLICED);
+	assert_int_equal(c.slice, 200);
+	f.expected_ns = 0;
+	assert_int_equal(hetckpt_policy_choose(&f).mode, HETCKPT_LAUNCH_SLICED);
+	/* Few waves are not worth it; blocks that wait for each other are never cut. */
+	f.blocks = 700;
+	assert_int_equal(hetckpt_policy_choose(&f).mode, HETCKPT_LAUNCH_WHOLE);
+	f.blocks = 100000;
+	f.waits = 1;
+	assert_int_equal(hetckpt_policy_choose(&f).mode, HETCKPT_LAUNCH_WHOLE);
+	for (int i = 0; i < 20; i++)
+		slice = hetckpt_policy_next_slice(slice, 100, (double)slice / 100 * 1000, 1, 1);
+	assert_int_equal(slice, 30000);
+	for (int i = 0; i < 20; i++)
+		slice = hetckpt_policy_next_slice(slice, 100, 1e9, 1, 1);
+	assert_int_equal(slice, 200);
 }
 
 /* A grid of long blocks is cut into few pieces of whole waves. */
@@ -157,6 +196,7 @@ int main(void)
 		cmocka_unit_test(choices),
 		cmocka_unit_test(history),
 		cmocka_unit_test(slices),
+		cmocka_unit_test(overlapping),
 		cmocka_unit_test(pieces),
 	};
 

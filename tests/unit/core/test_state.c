@@ -499,6 +499,75 @@ static void hostile_manifests(void **state)
 	free(before);
 }
 
+/* Thousands of launches that are alike are one entry; they are carried out in order, each with its own
+   parameters. What a row says of itself is checked. */
+static void rows(void **state)
+{
+	static const struct { const char *member; json_int_t value; } bad[] = {
+		{"count", 0}, {"count", 1499}, {"count", 1501}, {"bytes", 1500 * 8}, {"seq", 1}, {"reply", 3},
+	};
+	struct hetckpt_error error = {0};
+	struct rig *rig = rig_make(&fake_backend), *before;
+	struct job gate, add, other;
+	uint64_t want = 0;
+	json_t *manifest, *commands, *row = NULL, *entry;
+	size_t i;
+	int fd;
+
+	(void)state;
+	gate = job_make(rig, "parked", 2, 1, 1, 4, 20, 1);
+	add = job_make(rig, "add", 2, 1, 1, 4, 1, 0);
+	other = job_make(rig, "mix", 3, 1, 1, 4, 20, 2);
+	add.params.started = add.params.ended = 0;
+	rig_sync(rig);
+	atomic_store(&machine_hold, 1);
+	job_launch(rig, &gate);
+	for (uint32_t k = 0; k < 3000; k++) {
+		if (k == 1500)
+			job_launch(rig, &other);
+		add.params.seed = k % 97;
+		want = want * 3 + add.params.seed;
+		job_launch(rig, &add);
+	}
+	rig_pause(rig);
+	fd = rig_save(rig);
+	manifest = manifest_of(fd);
+	commands = json_object_get(manifest, "commands");
+	assert_true(json_array_size(commands) <= 4);
+	json_array_foreach(commands, i, entry)
+		if (!row && json_object_get(entry, "count"))
+			row = entry;
+	assert_int_equal(json_integer_value(json_object_get(row, "count")), 1500);
+	rig_close(rig);
+	for (i = 0; i < sizeof bad / sizeof *bad; i++) {
+		json_t *kept = json_incref(json_object_get(row, bad[i].member));
+		int copy;
+
+		json_object_set_new(row, bad[i].member, json_integer(bad[i].value));
+		copy = rewrite(fd, manifest);
+		assert_int_equal(try_load(copy, false, &error), -EINVAL);
+		assert_non_null(strstr(error.text, "malformed"));
+		close(copy);
+		if (kept)
+			json_object_set_new(row, bad[i].member, kept);
+		else
+			json_object_del(row, bad[i].member);
+	}
+	json_decref(manifest);
+	before = rig;
+	rig = rig_load(&fake_backend, fd, before);
+	close(fd);
+	free(before);
+	rig_resume(rig);
+	atomic_store(&machine_hold, 0);
+	rig_sync(rig);
+	job_check(&gate);
+	job_check(&other);
+	for (i = 0; i < 8; i++)
+		assert_true(((uint64_t *)(uintptr_t)add.params.out)[i] == want);
+	rig_free(rig);
+}
+
 /* ---- Without the application ------------------------------------------- */
 
 static json_t *load_json(const char *directory, const char *name)
@@ -618,6 +687,7 @@ int main(void)
 		cmocka_unit_test_setup(wrong_hash, setup),
 		cmocka_unit_test_setup(limits_of_manifests, setup),
 		cmocka_unit_test_setup(hostile_manifests, setup),
+		cmocka_unit_test_setup(rows, setup),
 		cmocka_unit_test_setup(detached, setup),
 		cmocka_unit_test_setup(detached_again, setup),
 		cmocka_unit_test_setup(export_refusals, setup),
