@@ -3,6 +3,7 @@
 #   %opt        opt with the plugin
 #   %device     clang++ that compiles CUDA's device side alone, with the tests' prelude
 #   %hetcc      the compiler driver; %run runs a program under hetckpt, on the CPU; %hetckpt is the tool
+#   %translate  hetckpt-translate
 #   %plugin     the plugin; %image picks a part of the portable image out of LLVM IR
 # Features: cuda-toolkit, ptxas.
 import atexit
@@ -39,6 +40,7 @@ config.substitutions += [
     ("%plugin", config.plugin),
     ("%hetcc", config.hetcc),
     ("%hetckpt", config.hetckpt),
+    ("%translate", config.translate),
     ("%run", f"env HETCKPT_RUNTIME_DIR={run} HETCKPT_CACHE_DIR={config.test_exec_root}/cache"
              f" {config.hetckpt} run -q --device cpu:0"),
     ("%image_part", config.image_part),

@@ -16,6 +16,14 @@
 // calls, plain accesses, few blocks. Whether it was vectorised is seen in the end; if
 // not, everything is done again with this loop left as it is (Compile.cpp).
 //
+// A loop whose header decides whether to go on is turned round first, so that what a thread takes
+// with it is what it would have gone on with, and not what it had an iteration before:
+//
+//   loop: i < n ? body : behind                  i < n ? loop : behind
+//   body: ... i + 1, loop               ->       loop: ... i + 1 < n ? loop : behind
+//
+// Else a loop over threads would have to keep both until it is known which (Tiles.cpp).
+//
 // Loops with atomics are never vectorised. They are cut if threads walk through memory in
 // long steps, so that neighbours share the cache lines that one thread would fetch for
 // itself alone; and only if each atomic can change places with every other, so that what
@@ -32,10 +40,14 @@
 #include "llvm/Analysis/LoopInfo.h"
 #include "llvm/Analysis/ScalarEvolution.h"
 #include "llvm/Analysis/ScalarEvolutionExpressions.h"
+#include "llvm/Analysis/InstructionSimplify.h"
 #include "llvm/Analysis/TargetLibraryInfo.h"
+#include "llvm/Analysis/TargetTransformInfo.h"
 #include "llvm/IR/Dominators.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/IntrinsicInst.h"
+#include "llvm/IR/ProfDataUtils.h"
+#include "llvm/Transforms/Utils/LoopRotationUtils.h"
 #include "llvm/Transforms/Utils/LoopSimplify.h"
 #include "llvm/Transforms/Utils/LoopUtils.h"
 
@@ -47,6 +59,7 @@ namespace {
 constexpr unsigned MaxBlocks = 12;
 constexpr unsigned MaxResumeLoops = 4;
 constexpr unsigned MaxInstructions = 400;
+constexpr unsigned MaxHeader = 16; // instructions, with phis, of a header that is copied in front of its loop
 constexpr unsigned CacheLine = 64;
 constexpr unsigned UnrollLimit = 800; // instructions that O3 unrolls a loop to, and some
 
@@ -104,6 +117,23 @@ bool takesLongSteps(const Loop &L, ScalarEvolution &SE) {
   return false;
 }
 
+/// True behind a branch that says so: what a thread does when it parks. Its time is nothing beside the
+/// translation of another state of each thread.
+bool isRare(const Loop &L, const DominatorTree &DT) {
+  constexpr uint64_t Seldom = 1000;
+  for (auto *N = DT.getNode(L.getHeader()); N; N = N->getIDom()) {
+    BasicBlock *From = N->getBlock()->getSinglePredecessor();
+    auto *Branch = From ? dyn_cast<BranchInst>(From->getTerminator()) : nullptr;
+    uint64_t True, False;
+    if (!Branch || !extractBranchWeights(*Branch, True, False))
+      continue;
+    uint64_t This = Branch->getSuccessor(0) == N->getBlock() ? True : False;
+    if (This * Seldom < True + False - This)
+      return true;
+  }
+  return false;
+}
+
 bool hasAtomics(const Loop &L) {
   return any_of(L.blocks(), [](BasicBlock *B) { return any_of(*B, commutingAccess); });
 }
@@ -126,6 +156,20 @@ bool worthCutting(const Loop &L, ScalarEvolution &SE) {
   // Short loops are unrolled, and then there is no loop.
   unsigned Trips = SE.getSmallConstantTripCount(&L);
   return !Trips || Trips * Count > UnrollLimit;
+}
+
+/// Lets L's latch decide in place of its header, if that costs a few instructions in front of it.
+void turnRound(Loop &L, LoopInfo &LI, DominatorTree &DT, AssumptionCache &AC, ScalarEvolution &SE) {
+  auto *Exit = dyn_cast<BranchInst>(L.getHeader()->getTerminator());
+  if (!Exit || Exit->isUnconditional() || !L.isLoopExiting(L.getHeader()) || L.getHeader() == L.getLoopLatch() ||
+      L.getHeader()->size() > MaxHeader ||
+      any_of(*L.getHeader(), [](Instruction &I) { return I.mayReadOrWriteMemory(); }))
+    return;
+  const DataLayout &DL = L.getHeader()->getModule()->getDataLayout();
+  TargetTransformInfo TTI(DL);
+  SimplifyQuery SQ(DL);
+  LoopRotation(&L, &LI, &TTI, &AC, &DT, &SE, nullptr, SQ, /*RotationOnly=*/true, /*Threshold=*/MaxHeader,
+               /*IsUtilMode=*/true);
 }
 
 /// Cuts are numbered: threads at lower ones go first.
@@ -179,7 +223,7 @@ SmallVector<std::string, 4> cutLoops(llvm::Function &F, const StringSet<> &Leave
   unsigned Ordinal = 0, Deepest = 0;
   for (Loop *L : LI.getLoopsInPreorder()) {
     std::string Name = (F.getName() + "#" + Twine(Ordinal++)).str();
-    if (Leave.contains(Name) || !worthCutting(*L, SE))
+    if (Leave.contains(Name) || isRare(*L, DT) || !worthCutting(*L, SE))
       continue;
     Worth.push_back({L, Name});
     Deepest = std::max(Deepest, L->getLoopDepth());
@@ -190,6 +234,7 @@ SmallVector<std::string, 4> cutLoops(llvm::Function &F, const StringSet<> &Leave
   if (Kernel.starts_with(HETCKPT_RESUME_PREFIX) && Worth.size() > MaxResumeLoops)
     erase_if(Worth, [&](auto &W) { return W.first->getLoopDepth() + 1 < Deepest; });
   for (auto &[L, Name] : Worth) {
+    turnRound(*L, LI, DT, AC, SE);
     // The driver sees to it that each pass looks anew.
     for (BasicBlock *B : L->blocks())
       for (Instruction &I : *B)

@@ -29,6 +29,7 @@
 
 #include "llvm/ADT/BitVector.h"
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/EquivalenceClasses.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/PostOrderIterator.h"
 #include "llvm/Analysis/LoopInfo.h"
@@ -78,6 +79,8 @@ private:
   void cutAtSites();
   void requestAndAnswer();
   void computeLiveness();
+  bool liveBehind(const Instruction *V, const Instruction *Def) const;
+  void shareSlots();
   void demote(Instruction *I, Spilled &S);
   Error layOut();
   void dispatch();
@@ -90,6 +93,8 @@ private:
 
   SmallVector<BasicBlock *, 16> Before, Cont;
   MapVector<Instruction *, Spilled> Spills;
+  DenseMap<Instruction *, unsigned> Numbers;         ///< of values used outside their block
+  DenseMap<const BasicBlock *, BitVector> LiveOut;   ///< by number
   BasicBlock *Entry = nullptr;
   SmallVector<AllocaInst *, 4> Privates;
   Divergence Shape;
@@ -197,7 +202,7 @@ void Splitter::requestAndAnswer() {
 
 /// Which instructions live across which site.
 void Splitter::computeLiveness() {
-  DenseMap<Instruction *, unsigned> Index;
+  DenseMap<Instruction *, unsigned> &Index = Numbers;
   SmallVector<Instruction *, 64> Values;
   for (Instruction &I : instructions(F)) {
     if (isa<AllocaInst>(I) || I.getType()->isVoidTy() || I.getParent() == Entry)
@@ -237,6 +242,7 @@ void Splitter::computeLiveness() {
             if (auto It = Index.find(J); It != Index.end())
               Live.set(It->second);
       }
+      LiveOut[B] = Live;
       Live.reset(Def[B]);
       Live |= Use[B];
       if (Live != In[B]) {
@@ -248,6 +254,86 @@ void Splitter::computeLiveness() {
   for (unsigned N = 0; N < Cont.size(); N++)
     for (unsigned I : In[Cont[N]].set_bits())
       Spills[Values[I]].Across.push_back(N);
+}
+
+/// True if V is still wanted when Def, which V dominates or is in one block with, has been made.
+bool Splitter::liveBehind(const Instruction *V, const Instruction *Def) const {
+  const BasicBlock *B = Def->getParent();
+  if (V->getParent() == B && isa<PHINode>(V) && isa<PHINode>(Def))
+    return true;
+  if (V->getParent() == B && Def->comesBefore(V))
+    return false;
+  if (auto Out = LiveOut.find(B); Out != LiveOut.end() && Out->second[Numbers.lookup(V)])
+    return true;
+  return any_of(V->users(), [&](const User *U) {
+    auto *I = cast<Instruction>(U);
+    return I->getParent() == B && !isa<PHINode>(I) && I != Def && Def->comesBefore(I);
+  });
+}
+
+/// Values that become one another by phis get one slot, where no two are wanted at a time:
+///
+///   loop:                                    x, what it becomes and what is left of it behind the
+///     %x = phi [%x0, pre], [%x1, latch]      loop lie in one place. A thread that leaves the loop
+///     ...                                    then leaves it as it is, where else the others would
+///   behind:                                  carry a place along for what it took with it.
+///     %last = phi [%x, loop], [%x1, latch]
+///
+/// Not what a cut loop never changes: it would be read anew in each iteration.
+void Splitter::shareSlots() {
+  DominatorTree DT(F);
+  LoopInfo LI(DT);
+  auto Changes = [&](Instruction *I, const Spilled &S) {
+    return none_of(S.Across, [&](unsigned N) {
+      Loop *L = Sites[N].Op == OpCut && Sites[N].AtHeader ? LI.getLoopFor(Cont[N]) : nullptr;
+      return L && !L->contains(I);
+    });
+  };
+  // Values that are phis of each other, whether they are kept or not.
+  EquivalenceClasses<Instruction *> Webs;
+  for (Instruction &I : instructions(F))
+    if (auto *P = dyn_cast<PHINode>(&I))
+      for (Value *V : P->incoming_values())
+        if (auto *J = dyn_cast<Instruction>(V))
+          Webs.unionSets(P, J);
+  // Slots with all values in them.
+  MapVector<Instruction *, SmallVector<int, 4>> Shared;
+  DenseMap<int, SmallVector<Instruction *, 4>> Members;
+  for (auto &[I, S] : Spills) {
+    if (S.Slot < 0 || !Changes(I, S))
+      continue;
+    auto Web = Webs.findLeader(I);
+    if (Web == Webs.member_end())
+      continue;
+    auto Fits = [&, I = I, &S = S](Instruction *J) {
+      const Spilled &T = Spills[J];
+      if (Out.Slots[S.Slot].Ty != Out.Slots[T.Slot].Ty || S.Base != T.Base)
+        return false;
+      return !(DT.dominates(I, J) && liveBehind(I, J)) && !(DT.dominates(J, I) && liveBehind(J, I)) &&
+             !(I->getParent() == J->getParent() && isa<PHINode>(I) && isa<PHINode>(J));
+    };
+    int *Found = find_if(Shared[*Web], [&](int Slot) { return all_of(Members[Slot], Fits); });
+    if (Found == Shared[*Web].end()) {
+      Shared[*Web].push_back(S.Slot);
+    } else {
+      append_range(Out.Slots[*Found].At, Out.Slots[S.Slot].At);
+      Out.Slots[S.Slot].At.clear();
+      S.Slot = *Found;
+    }
+    Members[S.Slot].push_back(I);
+  }
+  // The others move up.
+  SmallVector<int, 32> Now(Out.Slots.size(), -1);
+  SmallVector<Variant::Slot, 16> Kept;
+  for (unsigned N = 0; N < Out.Slots.size(); N++)
+    if (!Out.Slots[N].At.empty()) {
+      Now[N] = Kept.size();
+      Kept.push_back(Out.Slots[N]);
+    }
+  Out.Slots = std::move(Kept);
+  for (auto &[I, S] : Spills)
+    if (S.Slot >= 0)
+      S.Slot = Now[S.Slot];
 }
 
 /// Puts I in memory: a store behind it, a load before each use. Promotion undoes that
@@ -393,6 +479,8 @@ Error Splitter::run() {
       Shallowest = std::min(Shallowest, LI.getLoopDepth(Before[N]));
     S.AtDef = LI.getLoopDepth(I->getParent()) <= Shallowest;
   }
+  if (Out.CutCount)
+    shareSlots();
   if (Error E = layOut())
     return E;
 
@@ -414,7 +502,10 @@ Error Splitter::run() {
     if (S.Slot < 0 || (!S.Uniform && !S.Base))
       continue;
     const Variant::Slot &Kept = Out.Slots[S.Slot];
-    S.Loaded = addUniform(Kept.Ty, S.Slot, S.Likely, Kept.At);
+    SmallVector<uint32_t, 8> At;
+    for (unsigned N : S.Across)
+      At.push_back(HETCKPT_CPU_FIRST_SITE + N);
+    S.Loaded = addUniform(Kept.Ty, S.Slot, S.Likely, At);
   }
 
   auto Spill = [&](IRBuilder<> &At, Spilled &S, Value *V, Value *B) {

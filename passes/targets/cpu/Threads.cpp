@@ -22,6 +22,8 @@
 
 #include "hetckpt/abi.h"
 
+#include "llvm/ADT/PostOrderIterator.h"
+#include "llvm/Analysis/ValueTracking.h"
 #include "llvm/IR/Dominators.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InlineAsm.h"
@@ -40,6 +42,12 @@ constexpr uint32_t MaxThreads = 65536; // a block, far above what any runtime al
 
 Value *element(IRBuilder<> &B, Value *Array, uint64_t Bytes, Value *At, const Twine &Name = "") {
   return B.CreateInBoundsGEP(ArrayType::get(B.getInt8Ty(), Bytes), Array, At, Name);
+}
+
+/// A is the block's record.
+void isBlock(Argument &A) {
+  A.addAttr(Attribute::getWithDereferenceableBytes(A.getContext(), sizeof(hetckpt_cpu_block)));
+  A.addAttr(Attribute::getWithAlignment(A.getContext(), Align(8)));
 }
 
 bool hasPrivate(llvm::Function &F) {
@@ -167,8 +175,7 @@ llvm::Function *makeLoop(const Variant &V, const Entered &E, const Twine &Name, 
   F->addFnAttr(Attribute::NoUnwind);
   Argument *Block = F->getArg(0);
   Block->setName("block");
-  Block->addAttr(Attribute::getWithDereferenceableBytes(C, sizeof(hetckpt_cpu_block)));
-  Block->addAttr(Attribute::getWithAlignment(C, Align(8)));
+  isBlock(*Block);
   F->getArg(1)->setName("first");
   F->getArg(2)->setName("count");
 
@@ -358,6 +365,30 @@ llvm::Function *makeLoop(const Variant &V, const Entered &E, const Twine &Name, 
   return F;
 }
 
+/// Loads of parameters and of the block's record, which are there always, go to where Body begins. On a way that
+/// not all threads take one would have to be made for each thread, and a loop over threads with it no vector code.
+void loadAtBegin(llvm::Function &Body) {
+  DominatorTree DT(Body);
+  Instruction *Begin = Body.getEntryBlock().getTerminator();
+  auto AtHand = [&](Value *V) {
+    auto *I = dyn_cast<Instruction>(V);
+    return !I || DT.dominates(I, Begin);
+  };
+  for (BasicBlock *B : ReversePostOrderTraversal<llvm::Function *>(&Body))
+    if (B != Begin->getParent())
+      for (Instruction &I : make_early_inc_range(*B))
+        if (auto *L = dyn_cast<LoadInst>(&I); L && L->hasMetadata(LLVMContext::MD_invariant_load)) {
+          SmallVector<Instruction *, 4> Way = {L};
+          for (auto *G = dyn_cast<GetElementPtrInst>(L->getPointerOperand()); G && !AtHand(G);
+               G = dyn_cast<GetElementPtrInst>(G->getPointerOperand()))
+            Way.push_back(G);
+          if (!isSafeToSpeculativelyExecute(L) || !all_of(Way.back()->operands(), AtHand))
+            continue;
+          for (Instruction *W : reverse(Way))
+            W->moveBefore(Begin->getIterator());
+        }
+}
+
 /// The step function for one site that it is entered at.
 Entered specialise(Variant &V, uint32_t Site) {
   llvm::Function &Step = *V.Thread;
@@ -411,6 +442,8 @@ Entered specialise(Variant &V, uint32_t Site) {
     Kept[I]->replaceAllUsesWith(E.Body->getArg(ContextArgs + I));
   All->eraseFromParent();
   E.Body->addFnAttr(Attribute::NoUnwind);
+  isBlock(*E.Body->getArg(ArgBlock));
+  loadAtBegin(*E.Body);
   return E;
 }
 

@@ -261,9 +261,14 @@ CallInst *TileMaker::step(const Walk &W, ArrayRef<Value *> Slots, ArrayRef<Value
   return B.CreateCall(&Body, Args);
 }
 
-/// What others write, the flag, is not known from the iteration before.
-void lookAnew(IRBuilder<> &B) {
-  B.CreateCall(InlineAsm::get(FunctionType::get(B.getVoidTy(), false), "", "~{memory}", true));
+/// Begins an iteration. Something has to stand between it and the loop over threads: LLVM drops an
+/// empty block there, takes both loops for one that goes on in two ways, and that one is not unrolled.
+/// Looks: what others write, the flag, is not known from the iteration before.
+void beginIteration(IRBuilder<> &B, bool Looks) {
+  if (Looks)
+    B.CreateCall(InlineAsm::get(FunctionType::get(B.getVoidTy(), false), "", "~{memory}", true));
+  else
+    B.CreateIntrinsic(Intrinsic::sideeffect, {});
 }
 
 /// From one iteration to the next while all threads stay; then to Rest if some do, else to Spill.
@@ -273,8 +278,7 @@ void TileMaker::allStay(ArrayRef<Value *> Fixed, BasicBlock *Spill, BasicBlock *
   auto *Parted = BasicBlock::Create(C, "parted", F);
   B.CreateBr(Iteration);
   B.SetInsertPoint(Iteration);
-  if (Looks)
-    lookAnew(B);
+  beginIteration(B, Looks);
   SmallVector<Value *, 8> Values(Fixed);
   for (unsigned I = 0; I < Values.size(); I++)
     if (!Values[I]) {
@@ -366,8 +370,7 @@ void TileMaker::someStay(ArrayRef<Value *> Fixed, BasicBlock *Rest, BasicBlock *
   for (Local &L : Locals)
     Own.push_back(L.Stored ? B.CreateAlloca(L.S->Ty, nullptr, "own") : nullptr);
   B.SetInsertPoint(Rest);
-  if (Looks)
-    lookAnew(B);
+  beginIteration(B, Looks);
   SmallVector<Value *, 8> Values(Fixed);
   for (unsigned I = 0; I < Values.size(); I++)
     if (!Values[I] && !E.Uniforms[I]->Likely && E.Uniforms[I]->Ty->isSingleValueType())

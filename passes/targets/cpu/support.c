@@ -91,12 +91,21 @@ void __hetckpt_cpu_fill(uint32_t *word, uint32_t n, uint32_t value)
 		word[i] = value;
 }
 
-/* Index of the first of n words that is value; n if there is none. */
+/* Index of the first of n words that is value; n if there is none. In steps without a way out,
+   for vectors: there is none as a rule, which settle() asks for each time that a loop has ended. */
 uint32_t __hetckpt_cpu_find(const uint32_t *word, uint32_t n, uint32_t value);
 uint32_t __hetckpt_cpu_find(const uint32_t *word, uint32_t n, uint32_t value)
 {
 	uint32_t i = 0;
 
+	for (; n - i >= 32; i += 32) {
+		uint32_t found = 0;
+
+		for (uint32_t k = 0; k < 32; k++)
+			found |= word[i + k] == value;
+		if (found)
+			break;
+	}
 	while (i < n && word[i] != value)
 		i++;
 	return i;
