@@ -4,6 +4,7 @@
 #include "Options.h"
 #include "image/Image.h"
 #include "targets/nvptx/Lower.h"
+#include "targets/nvptx/Carry.h"
 #include "targets/nvptx/Pace.h"
 #include "targets/nvptx/Widen.h"
 #include "transform/Assembly.h"
@@ -74,6 +75,7 @@ PreservedAnalyses HetckptPass::run(Module &M, ModuleAnalysisManager &) {
   pinMultiplications(M);
   redirectVariables(M, Variables);
   widenCounters(M);
+  shortenCarried(M);
   lowerPaces(M);
   lowerForNvptx(M);
   reduceDebugInfo(M);
