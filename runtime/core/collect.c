@@ -28,13 +28,6 @@ static void resume_release(struct hetckpt_core *core, struct hetckpt_flight *lau
 	launch->resume = NULL;
 }
 
-static int by_block(const void *a, const void *b)
-{
-	const struct hetckpt_block_ref *x = a, *y = b;
-
-	return x->block < y->block ? -1 : x->block > y->block;
-}
-
 /* How many of refs (sorted) are below block. */
 static size_t refs_below(const struct hetckpt_block_ref *refs, size_t count, uint64_t block)
 {
@@ -122,8 +115,7 @@ static int notes_read(struct hetckpt_core *core, const struct hetckpt_flight *la
 	if (!rc)
 		notes->any = next_other(notes, notes->first, notes->first + notes->count, false) <
 			notes->first + notes->count;
-	if (parked->parked_count)
-		qsort(parked->parked, parked->parked_count, sizeof *parked->parked, by_block);
+	hetckpt_blocks_normalize(parked);
 	free(keys);
 	return rc;
 }
@@ -332,7 +324,7 @@ static int join_tables(struct hetckpt_core *core, struct hetckpt_flight *launch,
 	if (rc)
 		return rc;
 	/* Lower blocks first, as hardware starts them. */
-	qsort(todo->parked, todo->parked_count, sizeof *todo->parked, by_block);
+	hetckpt_blocks_normalize(todo);
 	return 0;
 }
 

@@ -64,10 +64,21 @@ static int by_first(const void *a, const void *b)
 	return x->first < y->first ? -1 : x->first > y->first;
 }
 
+static int by_block(const void *a, const void *b)
+{
+	const struct hetckpt_block_ref *x = a, *y = b;
+
+	return x->block < y->block ? -1 : x->block > y->block;
+}
+
 void hetckpt_blocks_normalize(struct hetckpt_blocks *blocks)
 {
-	size_t kept = 0;
+	size_t kept = 0, ordered = 1;
 
+	while (ordered < blocks->parked_count && blocks->parked[ordered - 1].block <= blocks->parked[ordered].block)
+		ordered++;
+	if (ordered < blocks->parked_count)
+		qsort(blocks->parked, blocks->parked_count, sizeof *blocks->parked, by_block);
 	if (blocks->range_count < 2)
 		return;
 	qsort(blocks->ranges, blocks->range_count, sizeof *blocks->ranges, by_first);

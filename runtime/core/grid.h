@@ -19,7 +19,7 @@ struct hetckpt_range {
 };
 
 struct hetckpt_blocks {
-	struct hetckpt_block_ref *parked;
+	struct hetckpt_block_ref *parked; /* in order after hetckpt_blocks_normalize */
 	size_t parked_count, parked_room;
 	struct hetckpt_range *ranges;   /* in order and apart, after hetckpt_blocks_normalize */
 	size_t range_count, range_room;
@@ -32,7 +32,7 @@ void hetckpt_blocks_free(struct hetckpt_blocks *blocks);
 int hetckpt_blocks_add_parked(struct hetckpt_blocks *blocks, uint32_t block, uint32_t group);
 int hetckpt_blocks_add_range(struct hetckpt_blocks *blocks, uint64_t first, uint64_t count);
 
-/* Sorts the ranges and joins those that touch. */
+/* Sorts the parked blocks, and the ranges, of which it joins those that touch. */
 void hetckpt_blocks_normalize(struct hetckpt_blocks *blocks);
 
 /* Blocks that have not begun. */

@@ -57,7 +57,15 @@ static void sets(void **state)
 	/* Any order of adding gives the same ranges. */
 	for (int i = 0; i < 32; i++)
 		assert_int_equal(hetckpt_blocks_add_range(&blocks, (uint64_t)(i * 11 % 32) * 10, i % 4 ? 10 : 5), 0);
+	/* So do parked blocks. */
+	for (uint32_t i = 0; i < 32; i++)
+		assert_int_equal(hetckpt_blocks_add_parked(&blocks, 1000 + i * 11 % 32, i), 0);
 	hetckpt_blocks_normalize(&blocks);
+	for (uint32_t i = 0; i < 32; i++) {
+		assert_int_equal(blocks.parked[i].block, 1000 + i);
+		assert_int_equal(1000 + blocks.parked[i].group * 11 % 32, 1000 + i);
+	}
+	blocks.parked_count = 0;
 	assert_int_equal(hetckpt_blocks_unstarted(&blocks), 24 * 10 + 8 * 5);
 	for (size_t i = 1; i < blocks.range_count; i++)
 		assert_true(blocks.ranges[i - 1].first + blocks.ranges[i - 1].count < blocks.ranges[i].first);
