@@ -217,10 +217,10 @@ struct hetckpt_stream *hetckpt_stream_find(struct hetckpt_core *core, uint32_t i
 int hetckpt_stream_create(struct hetckpt_core *core, uint32_t id, uint32_t flags, int32_t priority,
                           struct hetckpt_stream **stream, struct hetckpt_error *error);
 void hetckpt_stream_reap(struct hetckpt_core *core); /* removes destroyed, empty ones */
-int hetckpt_stream_beside(struct hetckpt_core *core, struct hetckpt_stream *stream,
-                          struct hetckpt_error *error);
 int hetckpt_stream_queue(struct hetckpt_core *core, struct hetckpt_stream *stream,
                          struct hetckpt_error *error); /* makes the queue */
+int hetckpt_stream_beside(struct hetckpt_core *core, struct hetckpt_stream *stream,
+                          struct hetckpt_error *error); /* and the one beside it, if the back end overlaps */
 struct hetckpt_event *hetckpt_event_find(struct hetckpt_core *core, uint32_t id);
 int hetckpt_event_create(struct hetckpt_core *core, uint32_t id, uint32_t flags,
                          struct hetckpt_event **event, struct hetckpt_error *error);

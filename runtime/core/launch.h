@@ -73,7 +73,7 @@ int hetckpt_launch_prepare(struct hetckpt_core *core, struct hetckpt_stream *str
                            struct hetckpt_flight **launch, double *expected, uint32_t *resident,
                            struct hetckpt_error *error);
 
-/* Finds out which queues the launch goes into; of a stream that has no work on the device. */
+/* Makes the queues that the launch goes into, at first use. They stay the same as long as it lasts. */
 int hetckpt_launch_queues(struct hetckpt_core *core, struct hetckpt_flight *launch, struct hetckpt_stream *stream,
                           struct hetckpt_error *error);
 

@@ -47,7 +47,8 @@ static const char manifest_text[] =
 	"\"kernel\":\"step(float*, float)\",\"grid\":[3,2,1],\"block\":[4,2,1],\"dynamic_shared\":32,"
 	"\"launch\":{\"blocks\":6,\"done\":3,\"parked\":2,\"unstarted\":1,\"threads\":8,\"group_bytes\":GROUP,"
 	"\"blocks_section\":\"launch/12/blocks\",\"frames_section\":\"launch/12/frames\"}},"
-	"{\"seq\":13,\"type\":\"copy\"},{\"seq\":14,\"type\":\"copy\"}]}";
+	"{\"seq\":13,\"type\":\"copy\"},{\"seq\":14,\"type\":\"copy\"},"
+	"{\"seq\":15,\"type\":\"launch\",\"count\":500,\"stream\":0,\"function\":3}]}";
 
 static void put(unsigned char *group, enum hetckpt_slot_class c, uint32_t index, uint32_t thread,
 		uint64_t bits)
@@ -148,6 +149,7 @@ static void shows_the_whole(void **state)
 	assert_int_equal(json_integer_value(json_object_get(json_object_get(facts, "memory"), "bytes")),
 			 4192);
 	assert_int_equal(json_integer_value(json_object_get(json_object_get(facts, "queued"), "copy")), 2);
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(facts, "queued"), "launch")), 500);
 	kernel = first_kernel(facts);
 	assert_int_equal(json_integer_value(json_object_get(kernel, "blocks_unstarted")), 1);
 	places = json_object_get(kernel, "places");
