@@ -299,6 +299,16 @@ struct hetckpt_cpu_function {
 	uint32_t param_bytes;    /* of the parameter buffer, launch record included */
 };
 
+/*
+ * Runs all threads of count blocks that have no sites, neighbours in x from ctaid[0] on, and leaves
+ * ctaid[0] at the block that was run last: a row of each, then the next row, so that
+ * memory is read in longer pieces. Returns HETCKPT_CPU_ENDED, or HETCKPT_CPU_FAULT as soon as a thread
+ * faults. A second symbol of the code, which may be missing, is an array of these, one a function, NULL
+ * for those that cannot: that use shared memory, the pause flag or the runtime's services, or have loops.
+ */
+#define HETCKPT_CPU_BESIDE_SYMBOL "__hetckpt_cpu_beside"
+typedef uint32_t hetckpt_cpu_beside_fn(struct hetckpt_cpu_block *b, uint32_t count);
+
 struct hetckpt_cpu_module {
 	uint32_t abi; /* HETCKPT_ABI_VERSION */
 	uint32_t functions;

@@ -265,7 +265,7 @@ private:
 /// A variant on its way, and what became of it.
 struct Part {
   Variant Facts; ///< without pointers into a module
-  bool HasSites = false;
+  bool HasSites = false, HasBeside = false;
   size_t Size = 0; ///< instructions
   Bytes Object;
   std::string Llvm, Times, Problem;
@@ -324,7 +324,8 @@ Error compileVariant(StringRef Lowered, const Cpu &C, bool Text, Stopwatch &Watc
     Optimiser.clean(*F.Thread);
   }
   makeRun(F);
-  for (GlobalValue *G : {cast<GlobalValue>(F.Run), cast_or_null<GlobalValue>(F.Sites)})
+  for (GlobalValue *G : {cast<GlobalValue>(F.Run), cast_or_null<GlobalValue>(F.Beside),
+                         cast_or_null<GlobalValue>(F.Sites)})
     if (G) {
       G->setLinkage(GlobalValue::ExternalLinkage);
       G->setVisibility(GlobalValue::HiddenVisibility);
@@ -343,8 +344,9 @@ Error compileVariant(StringRef Lowered, const Cpu &C, bool Text, Stopwatch &Watc
     return E;
   Watch.lap("code generation " + F.Name);
   P.HasSites = F.Sites;
+  P.HasBeside = F.Beside;
   P.Facts = std::move(F);
-  P.Facts.Thread = P.Facts.Run = nullptr;
+  P.Facts.Thread = P.Facts.Run = P.Facts.Beside = nullptr;
   P.Facts.Sites = nullptr;
   return Error::success();
 }
@@ -389,6 +391,10 @@ Error compileTable(MutableArrayRef<Part> Parts, TargetMachine &TM, Bytes &Object
     Variant F = P.Facts;
     F.Run = llvm::Function::Create(Type, GlobalValue::ExternalLinkage, F.Name + ".run", M);
     F.Run->setVisibility(GlobalValue::HiddenVisibility);
+    if (P.HasBeside) {
+      F.Beside = llvm::Function::Create(Type, GlobalValue::ExternalLinkage, F.Name + ".beside", M);
+      F.Beside->setVisibility(GlobalValue::HiddenVisibility);
+    }
     if (P.HasSites) {
       F.Sites = new GlobalVariable(M, llvm::Type::getInt32Ty(Ctx), true, GlobalValue::ExternalLinkage,
                                    nullptr, F.Name + ".sites");

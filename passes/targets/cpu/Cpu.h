@@ -16,6 +16,7 @@
 //   Split       thread function with sites -> state machine with frames
 //   Threads     loop over the threads of a block around that
 //   Tiles       a cut loop from its first iteration to its last for a few threads at a time
+//   Beside      rows of neighbouring blocks one behind the other
 //   Table       the exported module record
 #pragma once
 
@@ -76,6 +77,7 @@ struct Variant {
   llvm::SmallVector<Uniform, 8> Uniforms;
   llvm::Function *Thread = nullptr; ///< i32 (context): runs one thread
   llvm::Function *Run = nullptr;    ///< hetckpt_cpu_function.run
+  llvm::Function *Beside = nullptr; ///< hetckpt_cpu_beside_fn; may be null
   llvm::GlobalVariable *Sites = nullptr;
   uint32_t SiteCount = 0;  ///< at which the runtime decides
   uint32_t CutCount = 0;   ///< and cuts, which are numbered behind these
@@ -248,6 +250,10 @@ struct Tiles {
 /// E is entered at the cut in the header. Plain and Masked are the loops over threads that do one
 /// iteration: of all, and of those that are there.
 Tiles makeTiles(Variant &V, const Entered &E, llvm::Function &Plain, llvm::Function &Masked);
+
+// Beside.cpp
+/// Makes F.Beside from F.Thread, which has no sites, if that can be.
+void makeBeside(Variant &F);
 
 // Table.cpp
 void emitTable(llvm::Module &M, llvm::ArrayRef<Variant> Functions);

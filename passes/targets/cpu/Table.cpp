@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// The record that a compiled module exports: struct hetckpt_cpu_module in abi.h, as
-// constants. The structs there have natural alignment, so the IR's do too.
+// What a compiled module exports: struct hetckpt_cpu_module in abi.h, as constants, and what runs
+// blocks side by side. The structs there have natural alignment, so the IR's do too.
 #include "Cpu.h"
 
 #include "hetckpt/abi.h"
@@ -20,7 +20,7 @@ void emitTable(Module &M, ArrayRef<Variant> Functions) {
   auto *Ptr = PointerType::get(C, 0);
   StructType *Row = StructType::get(Ptr, Ptr, Ptr, I32, I32, I32, I32);
   auto Number = [&](uint32_t N) { return ConstantInt::get(I32, N); };
-  SmallVector<Constant *, 32> Rows;
+  SmallVector<Constant *, 32> Rows, Beside;
   for (const Variant &F : Functions) {
     Constant *Text = ConstantDataArray::getString(C, F.Name);
     auto *Name = new GlobalVariable(M, Text->getType(), true, GlobalValue::PrivateLinkage, Text,
@@ -30,6 +30,11 @@ void emitTable(Module &M, ArrayRef<Variant> Functions) {
                                              Number(F.FrameBytes), Number(F.StaticShared),
                                              Number(F.ParamBytes)}));
   }
+  for (const Variant &F : Functions)
+    Beside.push_back(F.Beside ? cast<Constant>(F.Beside) : ConstantPointerNull::get(Ptr));
+  ArrayType *Pointers = ArrayType::get(Ptr, Beside.size());
+  new GlobalVariable(M, Pointers, true, GlobalValue::ExternalLinkage, ConstantArray::get(Pointers, Beside),
+                     HETCKPT_CPU_BESIDE_SYMBOL);
   ArrayType *Array = ArrayType::get(Row, Rows.size());
   auto *Table = new GlobalVariable(M, Array, true, GlobalValue::PrivateLinkage,
                                    ConstantArray::get(Array, Rows), "__hetckpt_functions");

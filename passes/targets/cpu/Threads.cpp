@@ -527,6 +527,7 @@ void makeRun(Variant &F) {
     Whole.Body = &Thread;
     llvm::Function *Loop = makeLoop(F, Whole, F.Name + ".loop", false);
     F.Run = makeDispatch(M, F.Name + ".run", Loop, HETCKPT_CPU_START);
+    makeBeside(F);
     Thread.eraseFromParent();
     return;
   }

@@ -45,7 +45,8 @@ struct cpu_slot {
 	struct hetckpt_cpu_block block;
 	struct cpu_launch *launch;       /* NULL: the slot is free */
 	const struct hetckpt_cpu_function *function;
-	uint32_t logical[3];             /* logical block id, for messages */
+	uint32_t logical[3];             /* logical block id, for messages; of the first of blocks side by side */
+	uint32_t x;                      /* block.ctaid[0] of that */
 	bool uniform;                    /* all threads are ready at site */
 	uint32_t site;
 	uint8_t *phase;                  /* enum cpu_phase[threads] */
@@ -77,6 +78,8 @@ void cpu_slot_free(struct cpu_slot *slot);
 /* Runs the block until it has ended, or all that is left of it spins. After a fault the
    slot's block.fault and failure say what happened. */
 enum cpu_outcome cpu_slot_run(struct cpu_slot *slot);
+/* Says why a thread of it ended the launch, if that has not been said. */
+enum cpu_outcome cpu_slot_fault(struct cpu_slot *slot);
 
 /*
  * Answers a warp operation: lanes is the set that takes part, first the thread id of
@@ -104,6 +107,7 @@ struct hetckpt_kernel {
 	const char *signature;       /* for people */
 	uint32_t record_offset;      /* of the launch record in the parameters; 0: none */
 	bool spins;                  /* threads wait for memory: blocks must overlap */
+	hetckpt_cpu_beside_fn *beside; /* NULL: none */
 	uint32_t max_threads;
 };
 

@@ -2,6 +2,7 @@
 /* Modules and kernels. */
 #include "cpu.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +95,7 @@ static int code_add(struct hetckpt_module *module, const char *kernel, struct he
 {
 	const struct hetckpt_module_source *source = &module->source;
 	struct cpu_code *code = calloc(1, sizeof *code);
+	hetckpt_cpu_beside_fn *const *beside;
 	uint32_t n;
 	int rc;
 
@@ -111,8 +113,11 @@ static int code_add(struct hetckpt_module *module, const char *kernel, struct he
 		rc = hetckpt_error_set(error, -ENOMEM, 0, "no memory for %u kernels", n);
 		goto fail;
 	}
-	for (uint32_t i = 0; i < n; i++)
+	beside = dlsym(code->library.handle, HETCKPT_CPU_BESIDE_SYMBOL);
+	for (uint32_t i = 0; i < n; i++) {
 		kernel_fill(module, &code->kernel[i], &code->module->function[i], source->map);
+		code->kernel[i].beside = beside ? beside[i] : NULL;
+	}
 	code->next = module->code;
 	module->code = code;
 	return 0;

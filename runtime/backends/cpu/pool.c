@@ -40,6 +40,9 @@ struct cpu_worker {
 	struct cpu_launch *launch;
 	uint64_t first, end;
 	uint64_t extra;             /* of them, ended with the block that a slot began with */
+	/* How many blocks of a kernel run side by side at a time. */
+	const struct hetckpt_kernel *kernel;
+	uint32_t beside;
 };
 
 /* ---- Launches -------------------------------------------------------------- */
@@ -162,12 +165,81 @@ static uint64_t block_at(const struct cpu_launch *launch, uint64_t k)
 	return (uint64_t)(((unsigned __int128)k * launch->stride + launch->shift) % launch->total);
 }
 
+/*
+ * Blocks side by side (abi.h). Rows of BESIDE_THREADS are long enough for prefetchers and short enough for
+ * what several of them read to stay in a first-level cache. All of them are under way at a time, so a
+ * pause waits for all: no more than take some BESIDE_NS together.
+ */
+#define BESIDE_THREADS 512u
+#define BESIDE_NS 10000u
+
+/* Most blocks that may run beside the slot's, which is one of them: neighbours of the same row of
+   the grid that were taken with it. 0: it cannot run so at all. */
+static uint32_t beside_most(const struct cpu_worker *worker, const struct cpu_slot *slot)
+{
+	const struct cpu_launch *launch = slot->launch;
+	uint64_t taken = worker->end - worker->first + 1;
+	uint32_t row = launch->grid[0] - slot->block.ctaid[0], n = BESIDE_THREADS / launch->block[0];
+
+	if (!launch->kernel->beside || slot->random || launch->stride || launch->dynamic_shared)
+		return 0;
+	n = n < row ? n : row;
+	if (n < 2)
+		return 1;
+	return n < taken ? n : (uint32_t)taken;
+}
+
+static uint64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Runs the slot's block, and beside it as many of those behind it as is sensible. */
+static enum cpu_outcome run_beside(struct cpu_worker *worker, struct cpu_slot *slot)
+{
+	struct cpu_launch *launch = slot->launch;
+	uint32_t most = beside_most(worker, slot), n = 1;
+	uint64_t block = block_at(launch, worker->first - 1), begin;
+	enum cpu_outcome r;
+
+	if (!most)
+		return cpu_slot_run(slot);
+	if (worker->kernel != launch->kernel) {
+		worker->kernel = launch->kernel;
+		worker->beside = 1;
+	}
+	most = most < worker->beside ? most : worker->beside;
+	while (n < most) {
+		worker->first++;
+		worker->extra++;
+		/* Of one that may not begin this is the end. */
+		if (launch->record) {
+			cpu_slot_locate(slot, block + n);
+			if (!may_begin(slot))
+				break;
+		}
+		n++;
+	}
+	cpu_slot_locate(slot, block);
+	begin = now();
+	r = launch->kernel->beside(&slot->block, n) == HETCKPT_CPU_ENDED ? CPU_BLOCK_DONE : cpu_slot_fault(slot);
+	begin = now() - begin;
+	if (begin < BESIDE_NS && n == worker->beside && worker->beside < BESIDE_THREADS)
+		worker->beside *= 2;
+	else if (begin > 2 * BESIDE_NS && worker->beside > 1)
+		worker->beside /= 2;
+	return r;
+}
+
 /* A function without sites: the slot's block, and then the others that were taken with
    it, for which the slot needs no more than to be moved. */
 static enum cpu_outcome run_all(struct cpu_worker *worker, struct cpu_slot *slot)
 {
 	struct cpu_launch *launch = slot->launch;
-	enum cpu_outcome r = cpu_slot_run(slot);
+	enum cpu_outcome r = run_beside(worker, slot);
 
 	while (r == CPU_BLOCK_DONE && worker->first < worker->end) {
 		if (slot->text_bytes)
@@ -177,7 +249,7 @@ static enum cpu_outcome run_all(struct cpu_worker *worker, struct cpu_slot *slot
 		cpu_slot_locate(slot, block_at(launch, worker->first++));
 		worker->extra++;
 		if (may_begin(slot))
-			r = cpu_slot_run(slot);
+			r = run_beside(worker, slot);
 	}
 	return r;
 }
@@ -243,7 +315,7 @@ static bool step(struct cpu_worker *worker, unsigned at)
 		r = run_guarded(worker, slot);
 		if (r == CPU_BLOCK_FAULT)
 			cpu_launch_fail(slot->launch, slot->block.fault, "block %u,%u,%u: %s",
-			                slot->logical[0], slot->logical[1], slot->logical[2], slot->failure);
+			                slot->logical[0] + (slot->block.ctaid[0] - slot->x), slot->logical[1], slot->logical[2], slot->failure);
 	}
 	if (r == CPU_BLOCK_YIELDS)
 		return false;

@@ -108,7 +108,7 @@ static bool all_equal(const uint32_t *state, uint32_t n)
 	return !differ;
 }
 
-static enum cpu_outcome fault(struct cpu_slot *slot)
+enum cpu_outcome cpu_slot_fault(struct cpu_slot *slot)
 {
 	if (!slot->block.fault)
 		slot->block.fault = CUDA_ERROR_LAUNCH_FAILURE;
@@ -248,7 +248,7 @@ static enum cpu_outcome run_ready(struct cpu_slot *slot, uint32_t *ran)
 		if (site != HETCKPT_CPU_MIXED)
 			state_fill(slot, site, first, end - first);
 		if (has_fault(b->state + first, end - first))
-			return fault(slot);
+			return cpu_slot_fault(slot);
 		for (uint32_t i = first; i < end; i++)
 			settle(slot, i);
 		*ran += end - first;
@@ -506,7 +506,7 @@ enum cpu_outcome cpu_slot_run(struct cpu_slot *slot)
 	uint32_t n = b->threads, left = slot->launch->in_flight > 1 ? SLICE : UINT32_MAX;
 
 	if (!slot->function->sites)
-		return run_range(slot, HETCKPT_CPU_START, 0, n) ? fault(slot) : CPU_BLOCK_DONE;
+		return run_range(slot, HETCKPT_CPU_START, 0, n) ? cpu_slot_fault(slot) : CPU_BLOCK_DONE;
 	for (;;) {
 		bool ended = false;
 		enum cpu_outcome r;
@@ -520,7 +520,7 @@ enum cpu_outcome cpu_slot_run(struct cpu_slot *slot)
 			site = run_range(slot, slot->site, 0, n);
 			if (site == HETCKPT_CPU_MIXED) {
 				if (has_fault(b->state, n))
-					return fault(slot);
+					return cpu_slot_fault(slot);
 				part(slot);
 				break;
 			}
@@ -528,7 +528,7 @@ enum cpu_outcome cpu_slot_run(struct cpu_slot *slot)
 			if (slot->site == HETCKPT_CPU_ENDED)
 				return CPU_BLOCK_DONE;
 			if (slot->site == HETCKPT_CPU_FAULT)
-				return fault(slot);
+				return cpu_slot_fault(slot);
 			if (answer_together(slot, site_of(slot, slot->site)))
 				continue;
 			if (site_of(slot, slot->site)->op == HETCKPT_CPU_YIELD)

@@ -36,6 +36,8 @@ static const struct harness_kernel kernels[] = {
 	{.name = "paced_loops", .params = "ppi"},
 	{.name = "strips", .params = "ppi"},
 	{.name = "carrying_loop", .params = "ppi"},
+	{.name = "picture", .params = "ppiiii"},
+	{.name = "strays", .params = "pii"},
 };
 
 static const char variables[] =

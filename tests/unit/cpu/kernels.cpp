@@ -480,3 +480,20 @@ KERNEL carrying_loop(const u32 *in, u64 *out, int n) {
   out[4 * i + 2] = __builtin_bit_cast(u64, mean);
   out[4 * i + 3] = at;
 }
+
+// Blocks that may run side by side. What the guard compares may wrap round in the middle of a row.
+KERNEL picture(const u32 *in, u32 *out, int width, int limit, int height, int shift) {
+  int raw = (int)(ctaid_x() * ntid_x() + tid_x());
+  int y = (int)((ctaid_y() * ntid_y() + tid_y()) * ntid_z() + tid_z());
+  int x = (int)((u32)raw + (u32)shift);
+  if (x < limit && y < height)
+    out[y * width + raw] = in[y * width + raw] * 3 + 1;
+}
+
+// One thread of one block writes where nothing is.
+KERNEL strays(u32 *out, int block, int row) {
+  u32 *p = out + ctaid_y() * nctaid_x() + ctaid_x();
+  if (ctaid_x() == block && ctaid_y() == row && tid_x() == 3)
+    p = (u32 *)8;
+  *p = 1;
+}

@@ -61,6 +61,22 @@ static void test_trap(void **state)
 	expect(run_ends(2, &out), 719, "block 0,0,0: trap");
 }
 
+/* Of blocks that run side by side the one is named that did it. */
+static void test_stray(void **state)
+{
+	const uint32_t grid[3] = {40, 3, 1}, block[3] = {32, 1, 1};
+	struct { uint32_t *out; int block, row; } p = {NULL, 17, 1};
+
+	(void)state;
+	open_device();
+	p.out = harness_alloc(&h, 4 * 40 * 3);
+	harness_launch(&h, harness_kernel(&h, "strays", HETCKPT_VARIANT_ORIGINAL), grid, block, 0, &p, sizeof p);
+	assert_int_equal(harness_wait(&h), -EIO);
+	if (!strstr(h.error.text, "block 17,1,0: invalid access to memory at 0x8"))
+		fail_msg("%s", h.error.text);
+	harness_close(&h);
+}
+
 static void test_assert(void **state)
 {
 	int saved = dup(2), pipe_fd[2];
@@ -230,7 +246,7 @@ static void test_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_exit),       cmocka_unit_test(test_trap),
+		cmocka_unit_test(test_exit),       cmocka_unit_test(test_trap), cmocka_unit_test(test_stray),
 		cmocka_unit_test(test_assert),     cmocka_unit_test(test_bad_address),
 		cmocka_unit_test(test_recursion), cmocka_unit_test(test_deadlock),
 		cmocka_unit_test(test_lacking_function),

@@ -704,6 +704,41 @@ static void test_carrying_loop(void **state)
 	}
 }
 
+static void test_picture(void **state)
+{
+	static const uint32_t blocks[][3] = {{24, 6, 1}, {32, 8, 1}, {300, 1, 1}, {7, 3, 1}, {1, 1, 1}, {8, 1, 2}, {600, 1, 1}};
+	/* Nothing wraps; in the first block's row, in a later one's; everything is negative. */
+	static const int shifts[] = {0, INT32_MAX - 3, INT32_MAX - 100, INT32_MIN};
+	enum { WIDE = 29, HIGH = 5 };
+	const uint32_t grid[3] = {WIDE, HIGH, 1};
+	uint64_t seed = 7;
+
+	(void)state;
+	for (size_t k = 0; k < sizeof blocks / sizeof *blocks; k++) {
+		uint32_t width = WIDE * blocks[k][0], rows = HIGH * blocks[k][1] * blocks[k][2];
+		struct { uint32_t *in, *out; int width, limit, height, shift; } p = {
+			harness_alloc(&h, 4 * width * rows), harness_alloc(&h, 4 * width * rows), (int)width,
+			(int)(width - blocks[k][0] / 2), (int)rows - 1, 0};
+
+		for (uint32_t i = 0; i < width * rows; i++)
+			p.in[i] = harness_random(&seed);
+		for (size_t s = 0; s < sizeof shifts / sizeof *shifts; s++) {
+			p.shift = shifts[s];
+			memset(p.out, 0, 4 * width * rows);
+			harness_launch(&h, harness_kernel(&h, "picture", HETCKPT_VARIANT_ORIGINAL), grid, blocks[k], 0, &p,
+			               sizeof p);
+			if (harness_wait(&h))
+				fail_msg("%s", h.error.text);
+			for (uint32_t i = 0; i < width * rows; i++) {
+				int x = (int)(i % width + (uint32_t)p.shift);
+				bool in = x < p.limit && (int)(i / width) < p.height;
+
+				assert_int_equal(p.out[i], in ? p.in[i] * 3 + 1 : 0);
+			}
+		}
+	}
+}
+
 static void test_grid_barrier(void **state)
 {
 	struct hetckpt_kernel *k = harness_kernel(&h, "grid_barrier", HETCKPT_VARIANT_ORIGINAL);
@@ -762,7 +797,7 @@ int main(void)
 		cmocka_unit_test(test_out_of_step),   cmocka_unit_test(test_uneven_loops),
 		cmocka_unit_test(test_loops_and_barriers), cmocka_unit_test(test_leaving_loops),
 		cmocka_unit_test(test_paced_loops),   cmocka_unit_test(test_strips),
-		cmocka_unit_test(test_carrying_loop),
+		cmocka_unit_test(test_carrying_loop), cmocka_unit_test(test_picture),
 		cmocka_unit_test(test_pipeline),      cmocka_unit_test(test_reduce),
 		cmocka_unit_test(test_warp_kinds),    cmocka_unit_test(test_grid_barrier),
 		cmocka_unit_test(test_lock),          cmocka_unit_test(test_classify),
