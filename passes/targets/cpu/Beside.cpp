@@ -16,8 +16,18 @@
 //
 // The block's number is stored for who asks which block has faulted; threads have it from the loop.
 //
+// Why this does not change what a kernel means: a thread without loops, sites and calls is a bounded number
+// of steps in which it waits for nobody, so running any of them to its end, in whatever order, is one of the schedules
+// that the blocks could have had on several processors. Each thread still does its own accesses, atomics, volatile ones
+// and fences included, in its own order; of different blocks none was ever promised, and a block that counts how many
+// have ended before it counts the same. Nothing of a block is kept between its rows: what belongs to one block,
+// its shared memory, private arrays, the pause flag, output that has not been written yet, is what
+// numberLoads() refuses. So all that differs between neighbours in the block's record is its number in x. Such threads
+// never park, so a pause sees only blocks that have begun and will end, and the runtime has asked before each
+// whether it may begin. The block loop is not said to be independent; only the threads of one row of one block are, as always.
+//
 // Gaps: threads with loops, whose blocks are long enough as they are, and such as look at something that
-// belongs to one block: shared memory, the pause flag, the runtime's services.
+// belongs to one block.
 #include "Cpu.h"
 
 #include "hetckpt/abi.h"
@@ -36,14 +46,21 @@ using namespace llvm;
 namespace hetckpt::cpu {
 namespace {
 
-/// Loads of the block's number in x; none and *Can false if other blocks cannot take part.
+/// True for fields of the block's record that its neighbours in x have in common, and for what a trap sets.
+bool isCommon(uint64_t Offset) {
+  return (Offset >= offsetof(hetckpt_cpu_block, ctaid) + 4 && Offset < offsetof(hetckpt_cpu_block, shared)) ||
+         Offset == offsetof(hetckpt_cpu_block, globals) || Offset == offsetof(hetckpt_cpu_block, params) ||
+         Offset == offsetof(hetckpt_cpu_block, fault);
+}
+
+/// Loads of the block's number in x; *Can is false if other blocks cannot take part.
 SmallVector<LoadInst *, 4> numberLoads(llvm::Function &Thread, bool *Can) {
   SmallVector<LoadInst *, 4> Loads;
   SmallVector<std::pair<const BasicBlock *, const BasicBlock *>, 4> Back;
   FindFunctionBackedges(Thread, Back);
   *Can = Back.empty();
   for (Instruction &I : instructions(Thread))
-    if (isa<AllocaInst>(I) || I.hasMetadata(FlagMetadata) || (isa<CallBase>(I) && !isa<IntrinsicInst>(I)))
+    if (isa<AllocaInst>(I) || (isa<CallBase>(I) && !isa<IntrinsicInst>(I)))
       *Can = false;
   for (User *U : Thread.getArg(ArgBlock)->users()) {
     APInt Offset(64, 0);
@@ -51,8 +68,7 @@ SmallVector<LoadInst *, 4> numberLoads(llvm::Function &Thread, bool *Can) {
     auto *G = dyn_cast<GetElementPtrInst>(U);
     if (L && L->getType()->isIntegerTy(32))
       Loads.push_back(L);
-    else if (!G || !G->accumulateConstantOffset(Thread.getDataLayout(), Offset) ||
-             Offset == offsetof(hetckpt_cpu_block, shared) || Offset == offsetof(hetckpt_cpu_block, dynamic))
+    else if (!G || !G->accumulateConstantOffset(Thread.getDataLayout(), Offset) || !isCommon(Offset.getZExtValue()))
       *Can = false;
   }
   return Loads;
@@ -83,7 +99,9 @@ class Guard {
 public:
   explicit Guard(llvm::Function &Step) : Step(Step), Entry(Step.getEntryBlock()) {
     for (Instruction &I : Entry) {
-      if (I.mayHaveSideEffects() || (I.mayReadFromMemory() && !I.hasMetadata(LLVMContext::MD_invariant_load)))
+      // A copy of freeze may choose otherwise than what it is a copy of.
+      if (I.mayHaveSideEffects() || isa<FreezeInst>(I) ||
+          (I.mayReadFromMemory() && !I.hasMetadata(LLVMContext::MD_invariant_load)))
         return;
       if (any_of(I.operands(), [&](Value *V) { return ofThread(V); }))
         Dependent.insert(&I);
@@ -126,12 +144,13 @@ public:
     Value *Condition = cast<BranchInst>(Entry.getTerminator())->getCondition(), *All = B.getTrue();
     for (unsigned End = 0; End < 2; End++) {
       Value *Goes = at(Condition, End);
-      All = B.CreateAnd(All, Taken ? Goes : B.CreateNot(Goes));
+      All = B.CreateLogicalAnd(All, Taken ? Goes : B.CreateNot(Goes));
     }
-    // It has not wrapped on the way: rows are short.
+    // It has not wrapped on the way: rows are short. Where a thread leaves before it compares, what it would have
+    // compared may be poison; so this is asked last.
     for (auto &[V, Signed] : Compared)
-      All = B.CreateAnd(All, B.CreateICmp(Signed ? CmpInst::ICMP_SLE : CmpInst::ICMP_ULE, at(V, 0),
-                                          at(V, 1)));
+      All = B.CreateLogicalAnd(All, B.CreateICmp(Signed ? CmpInst::ICMP_SLE : CmpInst::ICMP_ULE, at(V, 0),
+                                                 at(V, 1)));
     return All;
   }
 

@@ -58,7 +58,6 @@ void cpu_slot_locate(struct cpu_slot *slot, uint64_t block)
 	b->ctaid[1] = (uint32_t)(rows % launch->grid[1]);
 	b->ctaid[2] = (uint32_t)(rows / launch->grid[1]);
 	memcpy(slot->logical, b->ctaid, sizeof slot->logical);
-	slot->x = b->ctaid[0];
 	b->flag = no_flag;
 	if (slot->random) {
 		/* Mixed with the block, so that blocks differ; never 0. */

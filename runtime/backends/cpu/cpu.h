@@ -46,7 +46,6 @@ struct cpu_slot {
 	struct cpu_launch *launch;       /* NULL: the slot is free */
 	const struct hetckpt_cpu_function *function;
 	uint32_t logical[3];             /* logical block id, for messages; of the first of blocks side by side */
-	uint32_t x;                      /* block.ctaid[0] of that */
 	bool uniform;                    /* all threads are ready at site */
 	uint32_t site;
 	uint8_t *phase;                  /* enum cpu_phase[threads] */

@@ -165,6 +165,14 @@ static uint64_t block_at(const struct cpu_launch *launch, uint64_t k)
 	return (uint64_t)(((unsigned __int128)k * launch->stride + launch->shift) % launch->total);
 }
 
+/* What the slot's block would be located by. */
+static uint64_t hardware_block(const struct cpu_slot *slot)
+{
+	const uint32_t *at = slot->block.ctaid, *grid = slot->launch->grid;
+
+	return at[0] + (uint64_t)grid[0] * (at[1] + (uint64_t)grid[1] * at[2]);
+}
+
 /*
  * Blocks side by side (abi.h). Rows of BESIDE_THREADS are long enough for prefetchers and short enough for
  * what several of them read to stay in a first-level cache. All of them are under way at a time, so a
@@ -313,9 +321,12 @@ static bool step(struct cpu_worker *worker, unsigned at)
 
 	if (!atomic_load_explicit(&slot->launch->failed, memory_order_relaxed)) {
 		r = run_guarded(worker, slot);
-		if (r == CPU_BLOCK_FAULT)
+		if (r == CPU_BLOCK_FAULT) {
+			/* Of blocks side by side it may be another than the slot's. */
+			cpu_slot_locate(slot, hardware_block(slot));
 			cpu_launch_fail(slot->launch, slot->block.fault, "block %u,%u,%u: %s",
-			                slot->logical[0] + (slot->block.ctaid[0] - slot->x), slot->logical[1], slot->logical[2], slot->failure);
+			                slot->logical[0], slot->logical[1], slot->logical[2], slot->failure);
+		}
 	}
 	if (r == CPU_BLOCK_YIELDS)
 		return false;

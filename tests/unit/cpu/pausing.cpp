@@ -176,3 +176,17 @@ static void blocks(u32 *out, int rounds, const Launch &l, bool resume) {
 
 KERNEL __hetckpt_run_blocks(u32 *out, int rounds, Launch l) { blocks(out, rounds, l, false); }
 KERNEL __hetckpt_resume_blocks(u32 *out, int rounds, Launch l) { blocks(out, rounds, l, true); }
+
+// ---- Short blocks ----------------------------------------------------------------------
+
+// Without polls, and blocks that may run side by side. The thread in the middle of block traps traps.
+static void marks(u32 *out, int traps, const Launch &l) {
+  u32 block = logicalBlock(l, false), i = block * ntid_x() + tid_x();
+  if (poll_entry(&l))
+    return;
+  if ((int)block == traps && tid_x() == ntid_x() / 2)
+    trap();
+  out[i]++;
+}
+
+KERNEL __hetckpt_run_marks(u32 *out, int traps, Launch l) { marks(out, traps, l); }

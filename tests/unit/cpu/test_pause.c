@@ -6,8 +6,10 @@
  */
 #include "harness.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,6 +24,7 @@ static const struct harness_kernel kernels[] = {
 	{.name = "warps", .params = "pi", .scope = "warp", .slots = {0, SLOTS}, .safepoints = 1},
 	{.name = "blocks", .params = "pi", .static_shared = 512, .scope = "block", .slots = {0, SLOTS},
 	 .safepoints = 1},
+	{.name = "marks", .params = "pi", .scope = "thread", .slots = {0, SLOTS}, .safepoints = 1},
 };
 
 static struct harness h;
@@ -265,13 +268,84 @@ static void test_entry(void **state)
 	}
 }
 
+/* Blocks that run side by side, in a slice of a grid: each looks at its own copy of the entry word. */
+static void test_neighbours(void **state)
+{
+	const uint32_t size[3] = {150, 2, 1}, block[3] = {THREADS, 1, 1}, on = HETCKPT_FLAG_PAUSE, off = HETCKPT_FLAG_RUN;
+	struct params p = {.out = harness_alloc(&h, 4 * 1000 * THREADS), .rounds = -1};
+	uint8_t *unstarted = harness_alloc(&h, 1000);
+
+	(void)state;
+	p.launch.flags = (uintptr_t)flags;
+	p.launch.unstarted = (uintptr_t)unstarted;
+	p.launch.grid[0] = 250;
+	p.launch.grid[1] = 4;
+	p.launch.grid[2] = 1;
+	p.launch.base[0] = 100;
+	p.launch.base[1] = 1;
+	for (uint32_t i = 0; i < HETCKPT_FLAG_LINES; i++)
+		if (i % 11 == 5 || i % 32 == 7)
+			assert_int_equal(h.ops->poke(h.device, (uintptr_t)flags + i * HETCKPT_FLAG_STRIDE + HETCKPT_FLAG_ENTRY,
+			                             &on, 4, 1, &h.error), 0);
+	/* Several times: how many run side by side depends on how long they took. */
+	for (uint32_t turn = 1; turn <= 8; turn++) {
+		memset(unstarted, 0, 1000);
+		harness_launch(&h, harness_kernel(&h, "marks", HETCKPT_VARIANT_RUN), size, block, 0, &p, sizeof p);
+		if (harness_wait(&h))
+			fail_msg("%s", h.error.text);
+		for (uint32_t b = 0; b < 1000; b++) {
+			uint32_t line = b % HETCKPT_FLAG_LINES;
+			bool in = b % 250 >= 100 && b / 250 >= 1 && b / 250 < 3, kept = line % 11 == 5 || line % 32 == 7;
+
+			assert_int_equal(unstarted[b], in && kept);
+			for (uint32_t t = 0; t < THREADS; t++)
+				assert_int_equal(p.out[b * THREADS + t], in && !kept ? turn : 0);
+		}
+	}
+	for (uint32_t i = 0; i < HETCKPT_FLAG_LINES; i++)
+		assert_int_equal(h.ops->poke(h.device, (uintptr_t)flags + i * HETCKPT_FLAG_STRIDE + HETCKPT_FLAG_ENTRY,
+		                             &off, 4, 1, &h.error), 0);
+}
+
+static void open_device(void)
+{
+	harness_open(&h, CPU_TEST_BITCODE "/pausing.bc", kernels, sizeof kernels / sizeof *kernels, NULL, NULL, 0);
+	flags = harness_alloc(&h, HETCKPT_FLAG_BYTES);
+}
+
+/* The logical block is named that trapped, whichever of those that run side by side it is. */
+static void test_trap(void **state)
+{
+	const uint32_t size[3] = {150, 2, 1}, block[3] = {THREADS, 1, 1};
+
+	(void)state;
+	for (uint32_t x = 144; x < 147; x++) {
+		struct params p = {.out = harness_alloc(&h, 4 * 1000 * THREADS), .rounds = (int32_t)(250 + x)};
+		char name[40];
+
+		p.launch.flags = (uintptr_t)flags;
+		p.launch.grid[0] = 250;
+		p.launch.grid[1] = 4;
+		p.launch.grid[2] = 1;
+		p.launch.base[0] = 100;
+		p.launch.base[1] = 1;
+		harness_launch(&h, harness_kernel(&h, "marks", HETCKPT_VARIANT_RUN), size, block, 0, &p, sizeof p);
+		assert_int_equal(harness_wait(&h), -EIO);
+		snprintf(name, sizeof name, "block %u,1,0: trap", x);
+		if (!strstr(h.error.text, name))
+			fail_msg("%s", h.error.text);
+		/* The device is no good any more. */
+		harness_close(&h);
+		open_device();
+	}
+}
+
 static pthread_t raiser_thread;
 
 static int setup(void **state)
 {
 	(void)state;
-	harness_open(&h, CPU_TEST_BITCODE "/pausing.bc", kernels, sizeof kernels / sizeof *kernels, NULL, NULL, 0);
-	flags = harness_alloc(&h, HETCKPT_FLAG_BYTES);
+	open_device();
 	return pthread_create(&raiser_thread, NULL, raiser, NULL);
 }
 
@@ -291,6 +365,8 @@ int main(void)
 		cmocka_unit_test(test_warps),
 		cmocka_unit_test(test_blocks),
 		cmocka_unit_test(test_entry),
+		cmocka_unit_test(test_neighbours),
+		cmocka_unit_test(test_trap),
 	};
 
 	return cmocka_run_group_tests_name("cpu pause", tests, setup, teardown);
