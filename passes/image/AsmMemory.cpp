@@ -7,17 +7,23 @@
 //   ld.relaxed.gpu.v2.u32 {r, s}, [p]    one load of 64 bits, taken apart
 //   atom.add.acq_rel.gpu.u32 r, [p], x   fence, atomicrmw add, fence
 //
+// and the copies into shared memory that CUDA's pipelines are made of:
+//
+//   cp.async.ca.shared.global [s], [p], 4, 4    llvm.nvvm.cp.async.ca.shared.global.4
+//
 // What speaks of caches makes no difference to what is read, but loads past them may be
 // those of a loop that waits: waits() tells. Native code keeps the assembly, which says more
 // than LLVM's NVPTX understands (scopes of atomics, 128 bits at once).
 //
 // Gaps: more than 128 bits with an order, addresses in private, parameter and cluster memory,
-// cache policies in a register.
+// cache policies in a register, copies that arrive on a barrier object or that a predicate
+// turns off.
 #include "image/AsmRaiser.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/IR/InlineAsm.h"
 #include "llvm/IR/Instructions.h"
+#include "llvm/IR/Operator.h"
 
 using namespace llvm;
 
@@ -260,6 +266,89 @@ bool Raiser::memory(const Statement &S, ArrayRef<StringRef> Parts) {
     return false;
   Value *P = address(S.Operands[Result], A.Space);
   return P && (Load ? load(S, A, P) : Store ? store(S, A, P) : atomic(S, A, P));
+}
+
+/// The pointer into shared memory of which V is the number, plus what the program has added.
+static Value *sharedPointer(Value *V, IRBuilder<> *B) {
+  if (auto *Ty = dyn_cast<PointerType>(V->getType()))
+    return Ty->getAddressSpace() == 3 ? V : nullptr;
+  auto *O = dyn_cast<Operator>(V);
+  if (!O)
+    return nullptr;
+  switch (O->getOpcode()) {
+  case Instruction::PtrToInt:
+  case Instruction::Trunc:
+  case Instruction::ZExt:
+    return sharedPointer(O->getOperand(0), B);
+  case Instruction::Or:
+    if (!cast<PossiblyDisjointInst>(O)->isDisjoint())
+      return nullptr;
+    [[fallthrough]];
+  case Instruction::Add:
+    for (unsigned I : {0u, 1u})
+      if (Value *P = sharedPointer(O->getOperand(I), B))
+        return B ? B->CreateGEP(B->getInt8Ty(), P,
+                                B->CreateSExt(O->getOperand(1 - I), B->getInt64Ty()))
+                 : P;
+    return nullptr;
+  default:
+    return nullptr;
+  }
+}
+
+/// cp.async, Parts from "async" on: its intrinsics say what analyses, frames and other targets must know.
+bool Raiser::copyAsync(const Statement &S, ArrayRef<StringRef> Parts) {
+  if (Form != RaiseAsm::Adopted || Parts.size() < 2)
+    return false;
+  Matters = Acts = true;
+  LLVMContext &C = Call.getContext();
+  Type *I32 = Type::getInt32Ty(C), *Nothing = Type::getVoidTy(C);
+  auto Emit = [&](const Twine &Name, ArrayRef<Value *> Args) {
+    if (B)
+      intrinsic("cp.async." + Name, Nothing, Args);
+    return true;
+  };
+  if (Parts[1] == "commit_group" || Parts[1] == "wait_all")
+    return S.Operands.empty() &&
+           Emit(Parts[1] == "wait_all" ? "wait.all" : "commit.group", {});
+  if (Parts[1] == "wait_group") {
+    auto Count = S.Operands.size() == 1 ? constant(S.Operands[0]) : std::nullopt;
+    return Count && Emit("wait.group", {ConstantInt::get(I32, *Count)});
+  }
+  if ((Parts[1] != "ca" && Parts[1] != "cg") || Parts.size() < 4 ||
+      (Parts[2] != "shared" && Parts[2] != "shared::cta") || Parts[3] != "global" ||
+      S.Operands.size() < 3 || S.Operands.size() > 4)
+    return false;
+  // How much to prefetch is a hint; a policy is another operand.
+  for (StringRef Hint : Parts.drop_front(4))
+    if (!Hint.starts_with("L2::") || Hint == "L2::cache_hint")
+      return false;
+  auto Size = constant(S.Operands[2]);
+  if (!Size || (*Size != 16 && (Parts[1] == "cg" || (*Size != 4 && *Size != 8))))
+    return false;
+  StringRef Name = S.Operands[0];
+  if (!Name.consume_front("[") || !Name.consume_back("]"))
+    return false;
+  auto [Register, Added] = Name.split('+');
+  int64_t Offset = 0;
+  if (!Added.empty() && Added.trim().getAsInteger(0, Offset))
+    return false;
+  Value *Number = Values.lookup(Register.trim());
+  Value *To = Number ? sharedPointer(Number, B) : nullptr;
+  Value *From = To ? address(S.Operands[1], 1) : nullptr;
+  if (!From)
+    return false;
+  if (B && Offset)
+    To = B->CreateGEP(B->getInt8Ty(), To, B->getInt64(Offset));
+  SmallVector<Value *, 3> Args = {To, From};
+  if (S.Operands.size() == 4 && constant(S.Operands[3]) != Size) {
+    // What is missing is filled with zeros.
+    auto Known = constant(S.Operands[3]);
+    Args.push_back(Known ? ConstantInt::get(I32, *Known) : operand(S.Operands[3], I32));
+    if (!Args.back())
+      return false;
+  }
+  return Emit(Parts[1] + ".shared.global." + Twine(*Size) + (Args.size() == 3 ? ".s" : ""), Args);
 }
 
 bool Raiser::waits(function_ref<bool(const Value *)> Invariant) const {

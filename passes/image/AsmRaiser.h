@@ -13,6 +13,7 @@
 #include "llvm/ADT/StringRef.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InstrTypes.h"
+#include <optional>
 
 namespace hetckpt {
 
@@ -73,6 +74,7 @@ private:
   bool store(const Statement &S, const Access &A, Value *P);
   bool atomic(const Statement &S, const Access &A, Value *P);
   Value *address(StringRef Text, unsigned Space);
+  bool copyAsync(const Statement &S, Strings Parts); // from "async" on
 
   // AsmThreads.cpp
   bool threads(const Statement &S, Strings Parts);
@@ -83,7 +85,9 @@ private:
   /// S's operands from the second on, Count of them, all of type Ty.
   bool inputs(const Statement &S, Type *Ty, unsigned Count, llvm::SmallVectorImpl<Value *> &In);
   Value *operand(StringRef Text, Type *Ty);
-  /// The same, or the low bits of a register that is wider.
+  /// A number that is known, whatever its type.
+  std::optional<uint64_t> constant(StringRef Text);
+  /// As operand, or the low bits of a register that is wider.
   Value *low(StringRef Text, Type *Ty);
   /// The same, or the opposite after "!".
   Value *predicate(StringRef Text);

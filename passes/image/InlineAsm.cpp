@@ -231,6 +231,16 @@ Value *Raiser::operand(StringRef Text, Type *Ty) {
   return ConstantInt::get(Ty, N);
 }
 
+std::optional<uint64_t> Raiser::constant(StringRef Text) {
+  uint64_t N;
+  if (auto It = Values.find(Text); It != Values.end())
+    if (auto *C = dyn_cast_or_null<ConstantInt>(It->second))
+      return C->getZExtValue();
+  if (Text.getAsInteger(0, N))
+    return std::nullopt;
+  return N;
+}
+
 Value *Raiser::low(StringRef Text, Type *Ty) {
   Value *V = Values.lookup(Text);
   if (!V || !V->getType()->isIntegerTy() || !Ty->isIntegerTy() ||
@@ -385,6 +395,8 @@ bool Raiser::step(const Statement &S) {
   StringRef Op = Parts[0];
   if (is_contained({"ld", "st", "atom", "red"}, Op))
     return memory(S, Parts);
+  if (S.Opcode.starts_with("cp.async."))
+    return copyAsync(S, ArrayRef(Parts).drop_front());
   // Hints, and the order of a grid after one that the runtime has waited for.
   if ((Op == "prefetch" || Op == "prefetchu" || Op == "griddepcontrol") && Form != RaiseAsm::Native) {
     Acts = true;

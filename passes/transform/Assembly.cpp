@@ -4,7 +4,8 @@
 //
 //   shfl.sync.MODE.b32   ->   @llvm.nvvm.shfl.sync.MODE.i32    analyses look for those; so
 //                                                              for other operations of warps
-//                                                              and blocks
+//                                                              and blocks, and for copies
+//                                                              into shared memory
 //
 //   %m = mul.f16x2 a, b  ->   %m = mul.rn.f16x2 a, b           Contract.cpp for assembly:
 //   %s = add.f16x2 m, c       %s = fma.rn.f16x2 a, b, c        what does not say that it
@@ -21,6 +22,8 @@
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/Instructions.h"
 #include "llvm/IR/Module.h"
+#include "llvm/IR/ValueHandle.h"
+#include "llvm/Transforms/Utils/Local.h"
 
 using namespace llvm;
 
@@ -51,11 +54,14 @@ static std::string onlyOpcode(const Value *V) {
 
 /// Replaces the snippets that have a form that others see through.
 static void adopt(Function &F) {
-  SmallVector<CallInst *, 8> Calls;
+  SmallVector<WeakVH, 8> Calls;
   for (Instruction &I : instructions(F))
     if (auto *Call = dyn_cast<CallInst>(&I); Call && Call->isInlineAsm())
       Calls.push_back(Call);
-  for (CallInst *Call : Calls) {
+  for (Value *Found : Calls) {
+    auto *Call = cast_or_null<CallInst>(Found);
+    if (!Call)
+      continue;
     // A value that nobody wants: optimisers leave it, for a snippet might not return.
     bool Unused =
         Call->use_empty() && !cast<InlineAsm>(Call->getCalledOperand())->hasSideEffects();
@@ -65,7 +71,10 @@ static void adopt(Function &F) {
       V->takeName(Call);
       Call->replaceAllUsesWith(V);
     }
+    // Numbers of addresses, of which the form needs none.
+    SmallVector<WeakTrackingVH, 4> Given(Call->args());
     Call->eraseFromParent();
+    RecursivelyDeleteTriviallyDeadInstructionsPermissive(Given);
   }
 }
 

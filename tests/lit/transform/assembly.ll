@@ -121,3 +121,36 @@ define ptx_kernel void @keeps(ptr %p, i16 %a, i16 %b, i16 %c) {
   store volatile i16 %u, ptr %p
   ret void
 }
+
+; Copies into shared memory, as CUDA's pipelines have them: the address is a number of 32 bits,
+; of which nothing stays. A barrier object, or a number that is no known address, is left alone.
+; CHECK-LABEL: @copies(
+; CHECK-NOT: ptrtoint
+; CHECK: call void @llvm.nvvm.cp.async.ca.shared.global.4(ptr addrspace(3) %to, ptr addrspace(1) [[FROM:%.*]])
+; CHECK: call void @llvm.nvvm.cp.async.cg.shared.global.16.s(ptr addrspace(3) @tile, ptr addrspace(1) {{.*}}, i32 8)
+; CHECK: [[WIDE:%.*]] = sext i32 %n to i64
+; CHECK: [[ADDED:%.*]] = getelementptr i8, ptr addrspace(3) %to, i64 [[WIDE]]
+; CHECK: [[NEXT:%.*]] = getelementptr i8, ptr addrspace(3) [[ADDED]], i64 64
+; CHECK: call void @llvm.nvvm.cp.async.cg.shared.global.16.s(ptr addrspace(3) [[NEXT]], ptr addrspace(1) {{.*}}, i32 %n)
+; CHECK: call void @llvm.nvvm.cp.async.commit.group()
+; CHECK: call void @llvm.nvvm.cp.async.wait.group(i32 2)
+; CHECK: call void @llvm.nvvm.cp.async.wait.all()
+; CHECK: asm sideeffect "cp.async.ca
+; CHECK: asm sideeffect "cp.async.mbarrier
+; CHECK: ret void
+define ptx_kernel void @copies(ptr %p, ptr %from, i64 %at, i32 %n) {
+  %to = getelementptr i8, ptr addrspace(3) @tile, i64 %at
+  %wide = ptrtoint ptr addrspace(3) %to to i64
+  %number = trunc i64 %wide to i32
+  call void asm sideeffect "cp.async.ca.shared.global [$0], [$1], $2, $3;", "r,l,n,n,~{memory}"(i32 %number, ptr %from, i64 4, i64 4)
+  call void asm sideeffect "cp.async.cg.shared.global.L2::128B [$0], [$1], $2, $3;", "r,l,n,n,~{memory}"(i32 trunc (i64 ptrtoint (ptr addrspace(3) @tile to i64) to i32), ptr %from, i32 16, i32 8)
+  %added = add i32 %number, %n
+  call void asm sideeffect "cp.async.cg.shared.global [$0+64], [$1], 16, $2;", "r,l,r,~{memory}"(i32 %added, ptr %from, i32 %n)
+  call void asm sideeffect "cp.async.commit_group;", ""()
+  call void asm sideeffect "cp.async.wait_group $0;", "n"(i32 2)
+  call void asm sideeffect "cp.async.wait_all;", ""()
+  call void asm sideeffect "cp.async.ca.shared.global [$0], [$1], 4;", "r,l"(i32 %n, ptr %from)
+  call void asm sideeffect "cp.async.mbarrier.arrive.shared.b64 [$0];", "r"(i32 %n)
+  ret void
+}
+@tile = internal addrspace(3) global [4096 x i8] undef, align 16
