@@ -137,7 +137,6 @@ CLIENT_EXPORT cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int *blo
 	                                                              cudaOccupancyDefault);
 }
 
-cudaError_t cudaOccupancyAvailableDynamicSMemPerBlock(size_t *bytes, const void *function, int blocks, int threads);
 CLIENT_EXPORT cudaError_t cudaOccupancyAvailableDynamicSMemPerBlock(size_t *bytes, const void *function,
                                                                     int blocks, int threads)
 {

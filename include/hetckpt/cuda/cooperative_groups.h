@@ -4,7 +4,7 @@
  *
  * thread_block, grid_group, thread_block_tile<N> for N up to 32, coalesced_group with
  * partitions by a predicate or a label, and thread_group for all but the grid.
- * cooperative_groups/reduce.h has reductions.
+ * cooperative_groups/reduce.h has reductions, scan.h scans, memcpy_async.h copies.
  * A grid's barrier is made here, of words in the module's memory and block barriers,
  * so a launch that uses it can be paused while blocks wait in it. One cooperative
  * launch of a module runs at a time.
@@ -74,6 +74,7 @@ public:
 	__device__ static unsigned long long size() { return num_threads(); }
 	__device__ static dim3 group_dim() { return dim3(gridDim.x, gridDim.y, gridDim.z); }
 	__device__ static dim3 dim_blocks() { return group_dim(); }
+	__device__ static dim3 block_index() { return thread_block::group_index(); }
 
 	/*
 	 * The last block to arrive opens the barrier. All threads of a waiting block go
@@ -114,11 +115,9 @@ public:
 	__device__ static unsigned int thread_rank() { return details::lane() & (Size - 1); }
 	__device__ static constexpr unsigned int num_threads() { return Size; }
 	__device__ static constexpr unsigned int size() { return Size; }
-	__device__ static unsigned int meta_group_rank() { return details::thread_rank_in_block() / Size; }
-	__device__ static unsigned int meta_group_size()
-	{
-		return (thread_block::num_threads() + Size - 1) / Size;
-	}
+	/* Which of the parent's tiles this is, and how many it has. */
+	__device__ static unsigned int meta_group_rank() { return Parent::thread_rank() / Size; }
+	__device__ static unsigned int meta_group_size() { return (Parent::num_threads() + Size - 1) / Size; }
 
 	__device__ static void sync() { __syncwarp(mask()); }
 	template <class T> __device__ static T shfl(T v, int rank) { return __shfl_sync(mask(), v, rank, Size); }
@@ -160,11 +159,20 @@ static inline __device__ thread_block_tile<Size, Parent> tiled_partition(const P
 	return thread_block_tile<Size, Parent>();
 }
 
-/* A tile forgets what it was cut from where the program's type does. */
+/* What a tile was cut from is a value where the program's type does not say it. */
 template <unsigned int Size> class thread_block_tile<Size, void>
 	: public thread_block_tile<Size, thread_block> {
 public:
-	template <class Parent> __device__ thread_block_tile(const thread_block_tile<Size, Parent> &) {}
+	template <class Parent>
+	__device__ thread_block_tile(const thread_block_tile<Size, Parent> &tile)
+		: rank_(tile.meta_group_rank()), size_(tile.meta_group_size())
+	{
+	}
+	__device__ unsigned int meta_group_rank() const { return rank_; }
+	__device__ unsigned int meta_group_size() const { return size_; }
+
+private:
+	unsigned int rank_, size_;
 };
 
 /* Lanes of a warp that were together when the group was made; ranks by lane. */
@@ -259,8 +267,23 @@ public:
 	}
 
 private:
+	friend __device__ thread_group tiled_partition(const thread_group &parent, unsigned int size);
+	__device__ explicit thread_group(unsigned int lanes) : lanes_(lanes) {}
+
 	unsigned int lanes_; /* of the group in its warp; 0: the block */
 };
+
+/* Size neighbouring ranks; size is a power of two up to 32. */
+inline __device__ thread_group tiled_partition(const thread_group &parent, unsigned int size)
+{
+	unsigned int all = parent.lanes_ ? parent.lanes_ : 0xffffffffu, lanes = 0, rank = 0;
+	unsigned int first = coalesced_group(all).thread_rank() / size * size;
+
+	for (unsigned int left = all; left; left &= left - 1, rank++)
+		if (rank - first < size)
+			lanes |= left & -left;
+	return thread_group(lanes);
+}
 
 template <class Group> static inline __device__ void sync(const Group &group) { group.sync(); }
 template <class Group> static inline __device__ auto group_size(const Group &group) { return group.num_threads(); }

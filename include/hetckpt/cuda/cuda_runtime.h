@@ -183,6 +183,22 @@ cudaOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, T function, int threa
 	                                                       shared_bytes);
 }
 
+template <class T>
+static inline __host__ cudaError_t
+cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *blocks, T function, int threads, size_t shared_bytes,
+                                                       unsigned int flags)
+{
+	return ::cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(blocks, (const void *)function, threads,
+	                                                                shared_bytes, flags);
+}
+
+template <class T>
+static inline __host__ cudaError_t cudaOccupancyAvailableDynamicSMemPerBlock(size_t *bytes, T function, int blocks,
+                                                                             int threads)
+{
+	return ::cudaOccupancyAvailableDynamicSMemPerBlock(bytes, (const void *)function, blocks, threads);
+}
+
 /*
  * The block size with the most resident threads a multiprocessor, from the
  * kernel's limit down in whole warps; among equals the largest block.

@@ -194,6 +194,8 @@ __host__ cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int 
                                                                             int threads,
                                                                             size_t shared_bytes,
                                                                             unsigned int flags);
+__host__ cudaError_t cudaOccupancyAvailableDynamicSMemPerBlock(size_t *bytes, const void *function, int blocks,
+                                                               int threads);
 
 /* What compiled launches call: f<<<grid, block, shared_bytes, stream>>>(). */
 __host__ unsigned int __cudaPushCallConfiguration(dim3 grid, dim3 block,
