@@ -189,7 +189,8 @@ Error linkSupport(Module &M, std::unique_ptr<Module> Support) {
   SmallVector<StringRef, 8> Calls = libcalls(M);
   // For loops that are yet to be made; unused ones go later.
   for (const char *Name : {"__hetckpt_cpu_alike", "__hetckpt_cpu_fill", "__hetckpt_cpu_find",
-                           "__hetckpt_cpu_drive", "__hetckpt_cpu_count", "__hetckpt_cpu_settle"})
+                           "__hetckpt_cpu_drive", "__hetckpt_cpu_count", "__hetckpt_cpu_settle",
+                           "__hetckpt_cpu_combine", "__hetckpt_cpu_look", "__hetckpt_cpu_empty"})
     M.getOrInsertFunction(Name, Support->getFunction(Name)->getFunctionType());
   for (StringRef Name : Calls)
     M.getOrInsertFunction(Name, Support->getFunction(Name)->getFunctionType());
@@ -314,13 +315,14 @@ Error compileVariant(StringRef Lowered, const Cpu &C, bool Text, Stopwatch &Watc
   if (!F.Refused.empty())
     refuse(F);
   Optimiser.clean(*F.Thread);
-  F.CutLoops = cutLoops(*F.Thread, Leave);
+  F.CutLoops = cutLoops(*F.Thread, Leave, &F.Combining);
   auto Sites = findSites(*F.Thread);
   if (!Sites)
     return Sites.takeError();
   if (!Sites->empty()) {
     if (Error E = splitAtSites(F, *Sites))
       return E;
+    findTable(F);
     Optimiser.clean(*F.Thread);
   }
   makeRun(F);

@@ -11,6 +11,7 @@
 //   Waits       finds and numbers the sites at which threads wait
 //   Undefined   what threads without work carry along; called by the next
 //   Loops       inner loops change places with the loop over threads
+//   Combine     atomic additions of such loops are collected; called by the one before and the next but two
 //   Uniform     what is the same in all threads
 //   Remat       what need not be kept
 //   Split       thread function with sites -> state machine with frames
@@ -33,6 +34,11 @@
 #include <memory>
 #include <string>
 #include <vector>
+
+namespace llvm {
+class DominatorTree;
+class Loop;
+}
 
 namespace hetckpt::cpu {
 
@@ -83,6 +89,9 @@ struct Variant {
   uint32_t CutCount = 0;   ///< and cuts, which are numbered behind these
   /// For each cut the loop that has to become vector code because of it, or "".
   llvm::SmallVector<std::string, 4> CutLoops;
+  uint64_t Combining = 0;  ///< cuts from which threads go on through a loop that collects additions, a bit each
+  uint64_t Keeping = 0;    ///< cuts from which threads may go on before what is collected has gone to memory
+  uint32_t CombinerAt = 0; ///< offset of the word by which it finds their table, a thread
   uint32_t FrameBytes = 0;
   uint32_t StaticShared = 0;
   uint32_t ParamBytes = 0;
@@ -152,6 +161,9 @@ llvm::Expected<llvm::SmallVector<Site, 8>> findSites(llvm::Function &Thread);
 /// True if threads may come to A in any order, with the same memory in the end and nobody
 /// any the wiser: it only changes memory, and by what can change places.
 bool commutes(const llvm::AtomicRMWInst &A);
+/// True behind a branch that says so: what a thread does when it parks. Its time is nothing beside the
+/// translation of another state of each thread.
+bool isRare(const llvm::BasicBlock &B, const llvm::DominatorTree &DT);
 /// On both accesses of such a one that has become a plain load and store.
 inline constexpr char CommutesMetadata[] = "hetckpt.commutes";
 /// On loads of the pause flag.
@@ -164,8 +176,16 @@ void defineUndefined(llvm::Function &Thread);
 // Loops.cpp
 /// Cuts inner loops for which it looks worth while, except those named in Leave. Returns,
 /// in the order of the cuts, the name of the loop whose header a cut is in, or "" for a loop
-/// that has not to become vector code and for a cut behind one.
-llvm::SmallVector<std::string, 4> cutLoops(llvm::Function &Thread, const llvm::StringSet<> &Leave);
+/// that has not to become vector code and for a cut behind one. *Combining: see Variant.
+llvm::SmallVector<std::string, 4> cutLoops(llvm::Function &Thread, const llvm::StringSet<> &Leave,
+                                           uint64_t *Combining);
+
+// Combine.cpp
+/// Has the threads of L, which is going to be cut, collect their atomic additions, if there are any and it
+/// can be done.
+bool combine(llvm::Loop &L);
+/// Makes room for the word by which they find the table, once frames are known.
+void findTable(Variant &F);
 
 // Uniform.cpp
 struct Divergence {
@@ -228,6 +248,12 @@ struct Entered {
   llvm::SmallVector<const Variant::Slot *, 16> Slots;
   llvm::SmallVector<const Variant::Uniform *, 8> Uniforms;
 };
+// Combine.cpp
+/// True if threads may go on by Body while additions are collected: if it is a poll between two such loops, say. Body then
+/// sees to it that all has gone to memory before it does anything else.
+bool keepsTable(const Variant &F, const Entered &E);
+
+// Threads.cpp
 /// V, of which the optimiser knows no more than that it is from Least to what a block may
 /// have: scalar evolution then sees how small it is, and cannot compute it again inside the loop.
 llvm::Value *bounded(llvm::IRBuilder<> &B, llvm::Value *V, uint32_t Least, const llvm::Twine &Name);

@@ -30,7 +30,7 @@
 // memory holds in the end is the same whether a loop was cut or not. The order of one
 // thread's accesses is its own in either case, and that of different threads was never
 // promised. Nothing waits in such a loop: what a thread could wait for is not read there
-// again and again, but steps ahead.
+// again and again, but steps ahead. Additions are collected there before they go to memory (Combine.cpp).
 #include "Cpu.h"
 
 #include "hetckpt/abi.h"
@@ -117,23 +117,6 @@ bool takesLongSteps(const Loop &L, ScalarEvolution &SE) {
   return false;
 }
 
-/// True behind a branch that says so: what a thread does when it parks. Its time is nothing beside the
-/// translation of another state of each thread.
-bool isRare(const Loop &L, const DominatorTree &DT) {
-  constexpr uint64_t Seldom = 1000;
-  for (auto *N = DT.getNode(L.getHeader()); N; N = N->getIDom()) {
-    BasicBlock *From = N->getBlock()->getSinglePredecessor();
-    auto *Branch = From ? dyn_cast<BranchInst>(From->getTerminator()) : nullptr;
-    uint64_t True, False;
-    if (!Branch || !extractBranchWeights(*Branch, True, False))
-      continue;
-    uint64_t This = Branch->getSuccessor(0) == N->getBlock() ? True : False;
-    if (This * Seldom < True + False - This)
-      return true;
-  }
-  return false;
-}
-
 bool hasAtomics(const Loop &L) {
   return any_of(L.blocks(), [](BasicBlock *B) { return any_of(*B, commutingAccess); });
 }
@@ -182,6 +165,21 @@ void cut(BasicBlock &B, unsigned Number, bool AtHeader) {
 
 } // namespace
 
+bool isRare(const BasicBlock &B, const DominatorTree &DT) {
+  constexpr uint64_t Seldom = 1000;
+  for (auto *N = DT.getNode(&B); N; N = N->getIDom()) {
+    BasicBlock *From = N->getBlock()->getSinglePredecessor();
+    auto *Branch = From ? dyn_cast<BranchInst>(From->getTerminator()) : nullptr;
+    uint64_t True, False;
+    if (!Branch || !extractBranchWeights(*Branch, True, False))
+      continue;
+    uint64_t This = Branch->getSuccessor(0) == N->getBlock() ? True : False;
+    if (This * Seldom < True + False - This)
+      return true;
+  }
+  return false;
+}
+
 bool commutes(const AtomicRMWInst &A) {
   if (!A.use_empty())
     return false;
@@ -201,7 +199,8 @@ bool commutes(const AtomicRMWInst &A) {
   }
 }
 
-SmallVector<std::string, 4> cutLoops(llvm::Function &F, const StringSet<> &Leave) {
+SmallVector<std::string, 4> cutLoops(llvm::Function &F, const StringSet<> &Leave, uint64_t *Combining) {
+  *Combining = 0;
   DominatorTree DT(F);
   LoopInfo LI(DT);
   for (Loop *L : LI)
@@ -223,7 +222,7 @@ SmallVector<std::string, 4> cutLoops(llvm::Function &F, const StringSet<> &Leave
   unsigned Ordinal = 0, Deepest = 0;
   for (Loop *L : LI.getLoopsInPreorder()) {
     std::string Name = (F.getName() + "#" + Twine(Ordinal++)).str();
-    if (Leave.contains(Name) || isRare(*L, DT) || !worthCutting(*L, SE))
+    if (Leave.contains(Name) || isRare(*L->getHeader(), DT) || !worthCutting(*L, SE))
       continue;
     Worth.push_back({L, Name});
     Deepest = std::max(Deepest, L->getLoopDepth());
@@ -242,8 +241,11 @@ SmallVector<std::string, 4> cutLoops(llvm::Function &F, const StringSet<> &Leave
           cast<LoadInst>(I).setAtomic(AtomicOrdering::NotAtomic);
     SmallVector<BasicBlock *, 4> Exits;
     L->getUniqueExitBlocks(Exits);
+    bool Atomics = hasAtomics(*L);
+    if (Names.size() < 64 && combine(*L))
+      *Combining |= uint64_t(1) << Names.size();
     cut(*L->getHeader(), Names.size(), true);
-    Names.push_back(hasAtomics(*L) ? "" : Name);
+    Names.push_back(Atomics ? "" : Name);
     for (BasicBlock *E : Exits) {
       cut(*E, Names.size(), false);
       Names.push_back("");

@@ -535,6 +535,9 @@ void makeRun(Variant &F) {
   SmallVector<llvm::Function *, 16> Loops, Masked;
   for (uint32_t N = HETCKPT_CPU_START; N < FirstCut + F.CutCount; N++) {
     Entered E = specialise(F, N);
+    uint32_t Cut = N - FirstCut;
+    if (F.Combining && N >= FirstCut && Cut < 64 && !(F.Combining >> Cut & 1) && keepsTable(F, E))
+      F.Keeping |= uint64_t(1) << Cut;
     llvm::Function *Other = nullptr, *Loop;
     // One copy each: they are big, and called once a block.
     if (N >= FirstCut) {
@@ -565,11 +568,12 @@ void makeRun(Variant &F) {
                                  F.Name + ".run", M);
   F.Run->addFnAttr(Attribute::NoUnwind);
   IRBuilder<> B(BasicBlock::Create(C, "entry", F.Run));
-  SmallVector<Value *, 9> Args;
+  SmallVector<Value *, 12> Args;
   for (Argument &A : F.Run->args())
     Args.push_back(&A);
   Args.append({All, Some, B.getInt32(FirstCut), B.getInt32(F.CutCount),
-               B.getInt32(F.SiteCount ? 1 : 0)});
+               B.getInt32(F.SiteCount ? 1 : 0), B.getInt64(F.Combining), B.getInt64(F.Keeping),
+               B.getInt64(F.CombinerAt)});
   B.CreateRet(B.CreateCall(M.getFunction("__hetckpt_cpu_drive"), Args));
 }
 

@@ -10,6 +10,7 @@
  * support_float.h has rounding modes, conversions and, from exact/approximate.h, approximate
  * instructions,
  * support_bits.h operations on bits and bytes,
+ * support_combine.h atomic additions that are collected,
  * support_libcalls.h what code generation itself may call.
  */
 #include <hetckpt/abi.h>
@@ -20,6 +21,7 @@
 #define FN(name) __hetckpt_nvvm_##name
 
 #include "support_bits.h"
+#include "support_combine.h"
 #include "support_float.h"
 #include "support_libcalls.h"
 
@@ -174,42 +176,57 @@ uint32_t __hetckpt_cpu_settle(struct hetckpt_cpu_block *b, uint32_t first, uint3
  * behind it. So threads at one cut have the same past, as lanes of a GPU have that
  * converge after a loop. If the range was not together to begin with, threads go one by
  * one.
+ *
+ * Passes at the cuts in combining, a bit each, collect additions (support_combine.h), which go to memory before
+ * threads go on anywhere else but from the cuts in keeping. They find the table by a word behind the threads' frames.
  */
 uint32_t __hetckpt_cpu_drive(struct hetckpt_cpu_block *b, uint32_t site, uint32_t first, uint32_t count,
 			     loops_fn *loops, loops_fn *masked, uint32_t first_cut, uint32_t cuts,
-			     uint32_t sites);
+			     uint32_t sites, uint64_t combining, uint64_t keeping, uint64_t word);
 uint32_t __hetckpt_cpu_drive(struct hetckpt_cpu_block *b, uint32_t site, uint32_t first, uint32_t count,
 			     loops_fn *loops, loops_fn *masked, uint32_t first_cut, uint32_t cuts,
-			     uint32_t sites)
+			     uint32_t sites, uint64_t combining, uint64_t keeping, uint64_t word)
 {
 	uint32_t *state = b->state + first;
-	uint32_t r = loops(b, site, first, count);
+	uint32_t r;
+	const struct combining c = {combining, keeping};
+	struct combined k;
 
+	combine_begin(&k, c, (struct combiner **)(b->frames + b->threads * word));
+	r = loops(b, site, first, count);
 	for (;;) {
 		uint32_t cut;
 
 		while (r - first_cut < cuts) {
 			LOOK_ANEW();
+			combine_at(&k, c, r - first_cut);
 			r = loops(b, r, first, count);
+			combine_passed(&k, c, count);
 		}
-		if (r != HETCKPT_CPU_MIXED)
-			return r;
-		if (!b->together)
+		if (r != HETCKPT_CPU_MIXED || !b->together)
 			break;
 		cut = lowest_cut(state, count, first_cut, cuts);
 		if (cut == ~0u)
 			break;
 		LOOK_ANEW();
+		combine_at(&k, c, cut - first_cut);
 		r = masked(b, cut, first, count);
+		combine_passed(&k, c, count);
 	}
+	combine_at(&k, c, COMBINE_NOWHERE);
+	if (r != HETCKPT_CPU_MIXED)
+		return r;
 	if (!b->together) {
 		uint32_t any = 0, all = ~0u;
 
 		for (uint32_t i = 0; i < count; i++) {
 			while (state[i] - first_cut < cuts) {
 				LOOK_ANEW();
+				combine_at(&k, c, state[i] - first_cut);
 				state[i] = loops(b, state[i], first + i, 1);
+				combine_passed(&k, c, 1);
 			}
+			combine_at(&k, c, COMBINE_NOWHERE);
 			any |= state[i];
 			all &= state[i];
 		}

@@ -38,6 +38,8 @@ static const struct harness_kernel kernels[] = {
 	{.name = "carrying_loop", .params = "ppi"},
 	{.name = "picture", .params = "ppiiii"},
 	{.name = "strays", .params = "pii"},
+	{.name = "tally", .params = "ppppii"},
+	{.name = "tally_mixed", .params = "pppii"},
 };
 
 static const char variables[] =

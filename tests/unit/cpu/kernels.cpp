@@ -497,3 +497,37 @@ KERNEL strays(u32 *out, int block, int row) {
     p = (u32 *)8;
   *p = 1;
 }
+
+#define ADD(p, v) __scoped_atomic_fetch_add(p, v, __ATOMIC_RELAXED, __MEMORY_SCOPE_DEVICE)
+
+// Additions that are collected: to numbers that blocks share, and to some of the block's own, which other threads
+// read behind a barrier.
+KERNEL tally(const u32 *in, u32 *all, u32 *mine, u32 *out, int n, int mask) {
+  u32 stride = nctaid_x() * ntid_x(), t = tid_x(), b = ctaid_x() * 64;
+  for (u64 i = global_tid(); i < (u64)n; i += stride) {
+    u32 v = in[i];
+    ADD(&all[v & mask], v);
+    ADD(&mine[b + (v >> 8) % 64], 1);
+  }
+  barrier(0, 0);
+  for (u32 k = t; k < 64; k += ntid_x())
+    out[b + k] = mine[b + k];
+}
+
+// Each thread adds to a number of its own, and seldom looks at it, changes it, or does something else to it that
+// is atomic: in its own order.
+KERNEL tally_mixed(const u32 *in, u64 *own, u64 *seen, int n, int seldom) {
+  u32 stride = nctaid_x() * ntid_x(), t = global_tid();
+  for (u64 i = t; i < (u64)n; i += stride) {
+    u32 v = in[i];
+    ADD(own + t, (u64)v * v);
+    if ((v & seldom) == 1)
+      seen[i] = own[t];
+    if ((v >> 7 & seldom) == 2)
+      own[t] = v;
+    if ((v >> 13 & seldom) == 3)
+      __scoped_atomic_fetch_max(own + t, (u64)v << 33, __ATOMIC_RELAXED, __MEMORY_SCOPE_DEVICE);
+    __scoped_atomic_fetch_sub(own + t, i << 20, __ATOMIC_RELAXED, __MEMORY_SCOPE_DEVICE);
+  }
+  seen[n + t] = own[t];
+}

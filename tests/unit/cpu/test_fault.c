@@ -77,6 +77,22 @@ static void test_stray(void **state)
 	harness_close(&h);
 }
 
+/* Additions that are collected fault when they go to memory. */
+static void test_tally(void **state)
+{
+	struct { uint32_t *in, *all, *mine, *out; int n, mask; } p = {.all = (uint32_t *)0x40, .n = 64 * 100};
+
+	(void)state;
+	open_device();
+	p.in = harness_alloc(&h, 4 * 64 * 100);
+	p.mine = harness_alloc(&h, 4 * 64);
+	p.out = harness_alloc(&h, 4 * 64);
+	assert_int_equal(harness_run(&h, "tally", 1, 64, &p, sizeof p), -EIO);
+	if (!strstr(h.error.text, "block 0,0,0: invalid access to memory at 0x40"))
+		fail_msg("%s", h.error.text);
+	harness_close(&h);
+}
+
 static void test_assert(void **state)
 {
 	int saved = dup(2), pipe_fd[2];
@@ -247,6 +263,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exit),       cmocka_unit_test(test_trap), cmocka_unit_test(test_stray),
+		cmocka_unit_test(test_tally),
 		cmocka_unit_test(test_assert),     cmocka_unit_test(test_bad_address),
 		cmocka_unit_test(test_recursion), cmocka_unit_test(test_deadlock),
 		cmocka_unit_test(test_lacking_function),

@@ -739,6 +739,74 @@ static void test_picture(void **state)
 	}
 }
 
+static void test_tally(void **state)
+{
+	enum { N = 60000, MASK = 4095 };
+	struct { uint32_t *in, *all, *mine, *out; int n, mask; } p = {harness_alloc(&h, 4 * N), harness_alloc(&h, 4 * (MASK + 1)),
+		harness_alloc(&h, 4 * 64 * 16), harness_alloc(&h, 4 * 64 * 16), N, 0};
+	static uint32_t all[MASK + 1], mine[64 * 16];
+	uint64_t seed = 31;
+
+	(void)state;
+	for (int i = 0; i < N; i++)
+		p.in[i] = harness_random(&seed);
+	/* One number, fewer than places in the table, many more. */
+	for (p.mask = 0; p.mask <= MASK; p.mask = p.mask * 8 + 7)
+		for (uint32_t grid = 1; grid <= 16; grid *= 4)
+			for (uint32_t block = 1; block <= 256; block *= 4) {
+				memset(p.all, 0, sizeof all);
+				memset(p.mine, 0, sizeof mine);
+				memset(all, 0, sizeof all);
+				memset(mine, 0, sizeof mine);
+				for (uint32_t i = 0; i < N; i++) {
+					all[p.in[i] & (uint32_t)p.mask] += p.in[i];
+					mine[i / block % grid * 64 + (p.in[i] >> 8) % 64]++;
+				}
+				run("tally", grid, block, &p, sizeof p);
+				assert_memory_equal(p.all, all, sizeof all);
+				assert_memory_equal(p.mine, mine, sizeof mine);
+				assert_memory_equal(p.out, mine, 4 * 64 * grid);
+			}
+}
+
+static void test_tally_mixed(void **state)
+{
+	enum { N = 50000, MOST = 4 * 256 };
+	struct { uint32_t *in; uint64_t *own, *seen; int n, seldom; } p = {harness_alloc(&h, 4 * N), harness_alloc(&h, 8 * MOST),
+		harness_alloc(&h, 8 * (N + MOST)), N, 3};
+	static uint64_t own[MOST], seen[N + MOST];
+	uint64_t seed = 32;
+
+	(void)state;
+	for (int i = 0; i < N; i++)
+		p.in[i] = harness_random(&seed);
+	for (p.seldom = 3; p.seldom <= 0xffff; p.seldom = p.seldom * 8 + 7)
+		for (uint32_t block = 1; block <= 256; block *= 4) {
+			uint32_t threads = 4 * block;
+
+			memset(own, 0, sizeof own);
+			memset(seen, 0, sizeof seen);
+			memset(p.own, 0, sizeof own);
+			memset(p.seen, 0, sizeof seen);
+			for (uint32_t i = 0; i < N; i++) {
+				uint64_t v = p.in[i], *mine = &own[i % threads];
+
+				*mine += v * v;
+				if ((v & (uint64_t)p.seldom) == 1)
+					seen[i] = *mine;
+				if ((v >> 7 & (uint64_t)p.seldom) == 2)
+					*mine = v;
+				if ((v >> 13 & (uint64_t)p.seldom) == 3)
+					*mine = *mine > v << 33 ? *mine : v << 33;
+				*mine -= (uint64_t)i << 20;
+			}
+			memcpy(seen + N, own, 8 * threads);
+			run("tally_mixed", 4, block, &p, sizeof p);
+			assert_memory_equal(p.own, own, sizeof own);
+			assert_memory_equal(p.seen, seen, sizeof seen);
+		}
+}
+
 static void test_grid_barrier(void **state)
 {
 	struct hetckpt_kernel *k = harness_kernel(&h, "grid_barrier", HETCKPT_VARIANT_ORIGINAL);
@@ -798,6 +866,7 @@ int main(void)
 		cmocka_unit_test(test_loops_and_barriers), cmocka_unit_test(test_leaving_loops),
 		cmocka_unit_test(test_paced_loops),   cmocka_unit_test(test_strips),
 		cmocka_unit_test(test_carrying_loop), cmocka_unit_test(test_picture),
+		cmocka_unit_test(test_tally),         cmocka_unit_test(test_tally_mixed),
 		cmocka_unit_test(test_pipeline),      cmocka_unit_test(test_reduce),
 		cmocka_unit_test(test_warp_kinds),    cmocka_unit_test(test_grid_barrier),
 		cmocka_unit_test(test_lock),          cmocka_unit_test(test_classify),
