@@ -233,6 +233,8 @@ int main(int argc, char **argv)
 	/* Pages that all differ, so that nothing is gained by telling them apart. */
 	for (size_t i = 0; i < SOURCE / 8; i++)
 		((uint64_t *)(void *)b.source)[i] = i * 0x9e3779b97f4a7c15u;
+	/* A slow file system is known by what was printed before somebody lost patience. */
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	rc = bench(&b);
 	unlink(b.path);
 	free(b.source);

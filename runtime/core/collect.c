@@ -97,16 +97,21 @@ static int notes_fetch(struct hetckpt_core *core, const struct hetckpt_flight *l
 	                         notes->count, error);
 }
 
-/* Reads what the blocks have noted: who parked, sorted, and who has not begun. */
-static int notes_read(struct hetckpt_core *core, const struct hetckpt_flight *launch,
-                      struct hetckpt_blocks *parked, struct notes *notes, struct hetckpt_error *error)
+/* Reads what the blocks have noted: who parked, sorted, and who has not begun; and of those behind only
+   that. */
+static int notes_read(struct hetckpt_core *core, const struct hetckpt_flight *launch, struct hetckpt_blocks *parked,
+                      struct notes *notes, const struct hetckpt_behind *behind, struct notes *behind_notes,
+                      struct hetckpt_error *error)
 {
 	uint32_t *keys = NULL;
 	int rc = hetckpt_frames_fetch(&core->pool, launch->park, &keys, error), settled;
 
 	if (!rc)
 		rc = notes_fetch(core, launch, notes, error);
-	/* Both at once; and what was asked for arrives before its memory is freed. */
+	for (unsigned i = 0; i < behind->count && !rc; i++)
+		if (behind->launch[i]->parts)
+			rc = notes_fetch(core, behind->launch[i], &behind_notes[i], error);
+	/* All at once; and what was asked for arrives before its memory is freed. */
 	settled = hetckpt_dev_settle(&core->dev, NULL, rc ? NULL : error);
 	rc = rc ? rc : settled;
 	for (uint32_t i = 0; !rc && i < launch->park->capacity; i++)
@@ -118,6 +123,27 @@ static int notes_read(struct hetckpt_core *core, const struct hetckpt_flight *la
 	hetckpt_blocks_normalize(parked);
 	free(keys);
 	return rc;
+}
+
+/* Of a launch behind one that has come back no block may have begun (launch.c, 6.). */
+static int check_behind(const struct hetckpt_flight *launch, const struct notes *notes, struct hetckpt_error *error)
+{
+	uint64_t handed_over = 0, turned_away = 0;
+
+	for (unsigned i = 0; i < launch->parts; i++) {
+		const struct hetckpt_part *part = &launch->part[i];
+
+		handed_over += part->count;
+		for (uint64_t k = 0; k < part->count; k++)
+			turned_away += not_begun(notes, part->resume ? part->list[k].block : part->first + k);
+	}
+	if (turned_away < handed_over)
+		return hetckpt_error_set(error, -EPROTO, CUDA_UNKNOWN,
+			"%.200s broke the pause protocol: it began behind a launch that was paused",
+			launch->function->map->signature);
+	if (launch->parts)
+		launch->unstarted->dirty = 1;
+	return 0;
 }
 
 static int broken(const struct hetckpt_flight *launch, struct hetckpt_error *error, uint32_t block,
@@ -345,17 +371,20 @@ static void count_resumed(struct hetckpt_core *core, const struct hetckpt_flight
 	free(refs);
 }
 
-/* All parts have ended, and some may have seen the flag: who is where? */
-static int collect(struct hetckpt_core *core, struct hetckpt_flight *launch,
-                   struct hetckpt_error *error)
+bool hetckpt_launch_over(const struct hetckpt_flight *launch)
 {
+	return launch->parts && launch->disturbed && launch->part[launch->parts - 1].ended;
+}
+
+int hetckpt_launch_collect(struct hetckpt_core *core, struct hetckpt_flight *launch,
+                           const struct hetckpt_behind *behind, struct hetckpt_error *error)
+{
+	struct notes notes = {0}, behind_notes[HETCKPT_CHAIN_LAUNCHES] = {0};
 	struct hetckpt_blocks parked = {0};
-	struct notes notes = {0};
 	uint64_t begin = hetckpt_timeline_now(), read, sorted, moved = 0;
 	int rc;
 
-	core->last_ended = hetckpt_core_now();
-	rc = notes_read(core, launch, &parked, &notes, error);
+	rc = notes_read(core, launch, &parked, &notes, behind, behind_notes, error);
 	read = hetckpt_timeline_now();
 	if (rc)
 		goto out;
@@ -393,7 +422,11 @@ static int collect(struct hetckpt_core *core, struct hetckpt_flight *launch,
 	launch->last_when = 0;
 	if (core->stress.mode == HETCKPT_STRESS_EVERY_POLL && !hetckpt_launch_finished(launch))
 		core->stress.round = true;
+	for (unsigned i = 0; i < behind->count && !rc && !hetckpt_launch_finished(launch); i++)
+		rc = check_behind(behind->launch[i], &behind_notes[i], error);
 out:
+	for (unsigned i = 0; i < behind->count; i++)
+		free(behind_notes[i].unstarted);
 	hetckpt_blocks_free(&parked);
 	free(notes.unstarted);
 	return rc;
@@ -409,18 +442,18 @@ static void note_time(struct hetckpt_core *core, struct hetckpt_flight *launch,
 
 	if (part->start && core->dev.ops->marker_query(part->start, &begin, &(struct hetckpt_error){0}))
 		begin = 0;
-	/* Of two slices side by side the later one may have been seen to end first. */
-	if (when > begin || !launch->beside)
+	/* Of slices side by side a later one may have been seen to end first. */
+	if (when > begin || launch->lanes == 1)
 		launch->last_when = when;
 	launch->piece_ns = begin && when > begin ? (double)(when - begin) : 0;
-	if (!launch->whole || !begin || (when <= begin && !launch->beside))
+	if (!launch->whole || !begin || (when <= begin && launch->lanes == 1))
 		return;
 	if (!launch->began)
 		launch->began = begin;
 	launch->issued++;
 	launch->timed += part->count;
 	ns = launch->piece_ns;
-	if (launch->beside) {
+	if (launch->lanes > 1) {
 		/* They have a time only together. */
 		double all = (double)(launch->last_when - launch->began);
 
@@ -432,7 +465,7 @@ static void note_time(struct hetckpt_core *core, struct hetckpt_flight *launch,
 	}
 	if (launch->slice)
 		launch->slice = hetckpt_policy_next_slice(part->count, launch->resident, ns,
-		                                          launch->function->map->polls, launch->beside != NULL);
+		                                          launch->function->map->polls, launch->lanes > 1);
 }
 
 int hetckpt_launch_poll(struct hetckpt_core *core, struct hetckpt_flight *launch, bool *moved,
@@ -457,13 +490,15 @@ int hetckpt_launch_poll(struct hetckpt_core *core, struct hetckpt_flight *launch
 			if (atomic_load(&core->epoch) != launch->epoch ||
 			    core->base == HETCKPT_FLAG_PAUSE_STARTED)
 				launch->disturbed = true;
-			if (!launch->disturbed)
+			if (launch->disturbed)
+				core->last_ended = hetckpt_core_now();
+			else
 				note_time(core, launch, part, when);
 		}
 		ended++;
 	}
 	if (launch->disturbed)
-		return launch->parts && ended == launch->parts ? collect(core, launch, error) : 0;
+		return 0;
 	for (unsigned i = 0; i < ended; i++) {
 		launch->done += launch->part[i].count;
 		count_resumed(core, launch, &launch->part[i], NULL);

@@ -81,13 +81,17 @@ struct hetckpt_command {
 	char *text;                              /* what went wrong, malloc */
 };
 
+/* Queues of a stream in which slices of a launch take turns, and so many slices are on the device. */
+#define HETCKPT_LANES 3
+
 struct hetckpt_stream {
 	struct hetckpt_stream *next;
 	uint32_t id, flags;
 	int32_t priority;
 	bool destroyed;                      /* goes once it is empty */
 	struct hetckpt_queue *queue;         /* made at first use */
-	struct hetckpt_queue *beside;        /* for every other slice of a launch; made at first use */
+	struct hetckpt_queue *beside[HETCKPT_LANES - 1]; /* take turns with it in slices of a launch; made
+	                                        at first use */
 	struct hetckpt_command *first, *last;/* commands not done, in order */
 	struct hetckpt_command *queued;      /* first that is not issued */
 	struct hetckpt_command *issued_last; /* last that is issued, while it is not done */
@@ -220,7 +224,7 @@ void hetckpt_stream_reap(struct hetckpt_core *core); /* removes destroyed, empty
 int hetckpt_stream_queue(struct hetckpt_core *core, struct hetckpt_stream *stream,
                          struct hetckpt_error *error); /* makes the queue */
 int hetckpt_stream_beside(struct hetckpt_core *core, struct hetckpt_stream *stream,
-                          struct hetckpt_error *error); /* and the one beside it, if the back end overlaps */
+                          struct hetckpt_error *error); /* and those beside it, if the back end overlaps */
 struct hetckpt_event *hetckpt_event_find(struct hetckpt_core *core, uint32_t id);
 int hetckpt_event_create(struct hetckpt_core *core, uint32_t id, uint32_t flags,
                          struct hetckpt_event **event, struct hetckpt_error *error);

@@ -97,44 +97,36 @@ static struct hetckpt_command *next_marked(const struct hetckpt_stream *stream,
 	return NULL;
 }
 
-/* Looks at what stands behind a gate that has been paused: *untouched if all of it has ended. */
-static int chain_poll(struct hetckpt_core *core, struct hetckpt_stream *stream, bool *untouched,
-                      bool *moved, struct hetckpt_error *error)
+/* Is the device through with what stands behind a gate that has seen the flag? *behind: launches of it. */
+static int chain_over(struct hetckpt_core *core, struct hetckpt_stream *stream, struct hetckpt_behind *behind,
+                      bool *over, bool *moved, struct hetckpt_error *error)
 {
 	struct hetckpt_command *command = stream->gate->behind;
-	int rc = 0;
 
-	*untouched = false;
+	behind->count = 0;
+	*over = false;
 	for (unsigned i = 0; i < stream->chained; i++, command = command->behind) {
+		struct hetckpt_flight *flight = command->flight;
 		uint64_t when;
+		int rc = flight ? hetckpt_launch_poll(core, flight, moved, error) : 0;
 
-		if (command->flight) {
-			rc = hetckpt_launch_poll(core, command->flight, moved, error);
-			if (rc || command->flight->parts)
-				return rc;
-			if (!hetckpt_launch_untouched(command->flight))
-				return hetckpt_error_set(error, -EPROTO, CUDA_UNKNOWN,
-					"%.200s broke the pause protocol: it began behind a launch that was paused",
-					command->flight->function->map->signature);
-		}
+		if (rc || (flight && flight->parts && !hetckpt_launch_over(flight)))
+			return rc;
+		if (flight)
+			behind->launch[behind->count++] = flight;
 		rc = command->marker ? core->dev.ops->marker_query(command->marker, &when, error) : 0;
 		if (rc)
 			return rc == -EBUSY ? 0 : rc;
 	}
-	*untouched = true;
+	*over = true;
 	return 0;
 }
 
-/* Takes back what stands behind a gate that has been paused, once the device is through with it. */
-static int collect_chain(struct hetckpt_core *core, struct hetckpt_stream *stream, bool *moved,
-                         struct hetckpt_error *error)
+/* Takes back what stands behind a gate that has been paused. */
+static void take_back_chain(struct hetckpt_core *core, struct hetckpt_stream *stream)
 {
 	struct hetckpt_command *command = stream->gate->behind;
-	bool untouched;
-	int rc = chain_poll(core, stream, &untouched, moved, error);
 
-	if (rc || !untouched)
-		return rc;
 	stream->queued = command;
 	stream->issued_last = stream->gate;
 	for (; stream->chained; stream->chained--, command = command->behind) {
@@ -145,8 +137,28 @@ static int collect_chain(struct hetckpt_core *core, struct hetckpt_stream *strea
 		command->marker = NULL;
 		command->state = HETCKPT_COMMAND_QUEUED;
 	}
+}
+
+/* Notes what the device has done of the gate. One that has seen the flag is collected when the device is
+   through with its chain as well, which takes microseconds: none of its blocks begin. */
+static int poll_gate(struct hetckpt_core *core, struct hetckpt_stream *stream, bool *moved,
+                     struct hetckpt_error *error)
+{
+	struct hetckpt_flight *flight = stream->gate->flight;
+	struct hetckpt_behind behind;
+	bool over;
+	int rc = hetckpt_launch_poll(core, flight, moved, error);
+
+	if (rc || !hetckpt_launch_over(flight))
+		return rc;
+	rc = chain_over(core, stream, &behind, &over, moved, error);
+	if (rc || !over)
+		return rc;
 	*moved = true;
-	return 0;
+	rc = hetckpt_launch_collect(core, flight, &behind, error);
+	if (!rc && !hetckpt_launch_finished(flight))
+		take_back_chain(core, stream);
+	return rc;
 }
 
 /* Ends what has ended at the front of a stream. */
@@ -165,17 +177,13 @@ static bool collect_stream(struct hetckpt_core *core, struct hetckpt_stream *str
 		if (command == stream->gate && !command->flight)
 			break; /* a host callback: HOST_DONE ends it */
 		if (command == stream->gate) {
-			rc = hetckpt_launch_poll(core, command->flight, &moved, &error);
-			if (!rc && !hetckpt_launch_finished(command->flight)) {
-				if (!command->flight->parts && stream->chained)
-					rc = collect_chain(core, stream, &moved, &error);
-				if (!rc)
-					break;
-			}
+			rc = poll_gate(core, stream, &moved, &error);
 			if (rc) {
 				hetckpt_core_fail(core, &error);
 				return true;
 			}
+			if (!hetckpt_launch_finished(command->flight))
+				break;
 			moved = true;
 			stream->device_when = command->flight->last_when;
 			if (core->times.path && command->flight->whole && command->flight->began)
@@ -294,15 +302,27 @@ bool hetckpt_command_chainable(const struct hetckpt_command *command)
 	return command->type == HETCKPT_MSG_LAUNCH || command->type == HETCKPT_MSG_EVENT_RECORD;
 }
 
-/* A launch of the stream may park, or come back: what is chained behind it must not begin then. */
-static bool may_park(const struct hetckpt_stream *stream)
+/* A launch of the stream may come back: what is chained behind it must not begin then. */
+static bool may_come_back(const struct hetckpt_stream *stream)
 {
 	const struct hetckpt_command *c = stream->gate;
 
 	for (unsigned i = 0; i <= stream->chained; i++, c = c->behind)
-		if (c->flight && (c->flight->guarded || c->flight->function->map->polls))
+		if (c->flight && hetckpt_launch_may_come_back(c->flight))
 			return true;
 	return false;
+}
+
+/* Of launches on the device in front of command, which is in the chain or will be. */
+static unsigned slices_in_front(const struct hetckpt_stream *stream, const struct hetckpt_command *command)
+{
+	const struct hetckpt_command *c = stream->gate;
+	unsigned slices = 0;
+
+	for (; c && c != command; c = c->behind)
+		if (c->flight)
+			slices += hetckpt_launch_slices(c->flight);
+	return slices;
 }
 
 /* 0; -EAGAIN, and nothing has happened: it must wait for the gate. */
@@ -322,9 +342,9 @@ static int issue_launch(struct hetckpt_core *core, struct hetckpt_stream *stream
 		return rc;
 	if (command->flight && stream->gate) {
 		command->flight->chained = true;
-		command->flight->guarded = may_park(stream);
-		rc = hetckpt_launch_issue(core, command->flight, error);
-		/* Its tables may be in use by what clears them: see chain_poll. */
+		command->flight->guarded = may_come_back(stream);
+		rc = hetckpt_launch_issue(core, command->flight, slices_in_front(stream, command), error);
+		/* Its tables may be in use by what clears them: see chain_over. */
 		return rc || command->flight->parts ? rc : core->dev.ops->record(stream->queue, &command->marker, error);
 	}
 	if (command->flight) {
@@ -333,7 +353,7 @@ static int issue_launch(struct hetckpt_core *core, struct hetckpt_stream *stream
 		if (rc)
 			return rc;
 		stream->gate = command;
-		return hetckpt_launch_issue(core, command->flight, error);
+		return hetckpt_launch_issue(core, command->flight, 0, error);
 	}
 	if (stream->gate)
 		return -EAGAIN;
@@ -416,6 +436,9 @@ static bool may_chain(const struct hetckpt_core *core, const struct hetckpt_stre
 	if (!last->flight || !hetckpt_command_chainable(command) || stream->chained >= HETCKPT_CHAIN_LAUNCHES ||
 	    core->base != HETCKPT_FLAG_RUN || core->variant == HETCKPT_CORE_TURNS)
 		return false;
+	/* A pause would wait for its blocks to run, or to begin in vain; and there is time. */
+	if (slices_in_front(stream, command) >= HETCKPT_LANES)
+		return false;
 	/* A launch that is handed over in parts has the device to itself until its last one is. */
 	for (unsigned i = 0; last; i++, last = i > stream->chained ? NULL : last->behind) {
 		if (!last->flight)
@@ -445,10 +468,12 @@ static bool may_issue(const struct hetckpt_core *core, const struct hetckpt_stre
 	return true;
 }
 
-/* Hands over more of a launch under way. */
+/* Hands over more of the launches under way: of the gate, and of the last one of its chain, which is the
+   only other that may not have been handed over whole. */
 static int issue_more(struct hetckpt_core *core, struct hetckpt_stream *stream, bool *moved,
                       struct hetckpt_error *error)
 {
+	struct hetckpt_command *last = stream->issued_last;
 	struct hetckpt_flight *flight = stream->gate->flight;
 	unsigned parts = flight->parts;
 	/* After a load it has no queue yet. */
@@ -456,8 +481,13 @@ static int issue_more(struct hetckpt_core *core, struct hetckpt_stream *stream, 
 
 	flight->guarded = false;
 	if (!rc)
-		rc = hetckpt_launch_issue(core, flight, error);
+		rc = hetckpt_launch_issue(core, flight, 0, error);
 	*moved |= flight->parts != parts;
+	if (rc || !stream->chained || !last->flight || !last->flight->parts)
+		return rc;
+	parts = last->flight->parts;
+	rc = hetckpt_launch_issue(core, last->flight, slices_in_front(stream, last), error);
+	*moved |= last->flight->parts != parts;
 	return rc;
 }
 

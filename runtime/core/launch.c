@@ -19,7 +19,7 @@
  *    the park table and return. Otherwise it runs to its end. So when the hardware
  *    launch has ended, each of its blocks is exactly one of: byte set (not begun), key
  *    present (parked, each of its threads has a safepoint, threads that ended before the
- *    pause left HETCKPT_SP_DONE), or neither (ended). collect() sorts them by that,
+ *    pause left HETCKPT_SP_DONE), or neither (ended). collect.c sorts them by that,
  *    and refuses (as a broken kernel) any block for which two of these hold, or that
  *    was not in a part.
  *
@@ -45,12 +45,12 @@
  * 4. Pauses compose. A resume part reads from the table "resume" and parks into "park":
  *    different memory. After a pause a block of its list has either begun, and is found
  *    parked in "park" or ended, or not begun (bit set), and its group in "resume" is
- *    as it was, for only the block itself reads it and nobody writes. collect() brings
+ *    as it was, for only the block itself reads it and nobody writes. Collecting brings
  *    the groups of both kinds into one table. Blocks that started afresh from a list
  *    (HETCKPT_NO_GROUP) and have their bit set go back to the ranges.
  *
  * 5. Parts of a launch follow what is before it in the stream: by the stream's queue, or by a marker in it
- *    for those beside (part_queue). In which order they run, and whether side by side, makes no
+ *    for those in lanes beside it (part_queue). In which order they run, and whether side by side, makes no
  *    difference: they are blocks of one grid. Nothing that follows the launch in its stream, or waits
  *    for it elsewhere, is issued before the launch is finished, but for 6., and that comes behind all
  *    parts (join_queues): no later command can see memory of a half-done launch. Parts
@@ -60,8 +60,9 @@
  *    that the device need not wait for the host between short ones). If a block of the first has
  *    parked, or has not begun, E went up before its hardware launch ended; those behind it begin
  *    after that, and E stays up until all of them have ended: none of their blocks runs. Blocks that
- *    never poll must look at E then: behind a launch that may park, or does so itself, a launch is
- *    guarded, until it is the first. At most
+ *    never poll must look at E then: behind a launch that may come back, for its blocks park, or look
+ *    at E themselves, a launch is guarded, until it is the first. Parts that were handed over before
+ *    that look all the same. At most
  *    one launch of a stream is therefore ever half done; what is behind it is taken back, and is
  *    queued as if it had never been handed over. Only while the poll words are held up (stress,
  *    3.) would later launches run: then nothing is chained.
@@ -94,8 +95,12 @@ int hetckpt_launch_queues(struct hetckpt_core *core, struct hetckpt_flight *laun
 
 	if (!rc && launch->slice)
 		rc = hetckpt_stream_beside(core, stream, error);
-	launch->queue = stream->queue;
-	launch->beside = launch->slice ? stream->beside : NULL;
+	launch->lane[0] = stream->queue;
+	launch->lanes = 1;
+	while (launch->slice && launch->lanes < HETCKPT_LANES && stream->beside[launch->lanes - 1]) {
+		launch->lane[launch->lanes] = stream->beside[launch->lanes - 1];
+		launch->lanes++;
+	}
 	return rc;
 }
 
@@ -287,6 +292,7 @@ int hetckpt_launch_prepare(struct hetckpt_core *core, struct hetckpt_stream *str
 	facts.known = hetckpt_history_knows(&function->history, threads);
 	facts.followed = next ? !hetckpt_command_chainable(next) : function->followed;
 	facts.short_ns = core->short_ns;
+	facts.looks = (core->backend->flags & HETCKPT_BACKEND_LOOKS) != 0;
 	facts.overlaps = (core->backend->flags & HETCKPT_BACKEND_OVERLAPS) != 0;
 	choice = hetckpt_policy_choose(&facts);
 	if (choice.mode == HETCKPT_LAUNCH_ORIGINAL)
@@ -309,10 +315,10 @@ int hetckpt_launch_prepare(struct hetckpt_core *core, struct hetckpt_stream *str
 	launch->whole = true;
 	launch->cleared = true;
 	/* A device so full that frames do not fit runs the launch all the same, unpausable. */
-	rc = hetckpt_frames_get(&core->pool, launch->queue, launch->capacity, launch->threads,
+	rc = hetckpt_frames_get(&core->pool, launch->lane[0], launch->capacity, launch->threads,
 	                        launch->group_bytes, &launch->park, error);
 	if (!rc)
-		rc = hetckpt_bytemap_get(&core->pool, launch->queue, launch->total, &launch->unstarted, error);
+		rc = hetckpt_bytemap_get(&core->pool, launch->lane[0], launch->total, &launch->unstarted, error);
 	if (rc) {
 		hetckpt_launch_free(core, launch);
 		if (rc != -ENOMEM)
@@ -400,12 +406,6 @@ bool hetckpt_launch_finished(const struct hetckpt_flight *launch)
 	return !launch->parts && hetckpt_blocks_empty(&launch->todo);
 }
 
-bool hetckpt_launch_untouched(const struct hetckpt_flight *launch)
-{
-	return !launch->parts && !launch->done && !launch->todo.parked_count &&
-	       hetckpt_blocks_unstarted(&launch->todo) == launch->total;
-}
-
 /* ---- Issuing ----------------------------------------------------------- */
 
 /* Blocks that must run side by side if they are to end at all. */
@@ -427,8 +427,8 @@ static uint64_t part_limit(const struct hetckpt_core *core, const struct hetckpt
 		return launch->function->map->polls || eighth < launch->resident ? launch->resident : eighth;
 	}
 	if (launch->slice) {
-		/* One runs while the next waits behind it; or two run, and one waits. */
-		*parts = launch->beside ? 3 : 2;
+		/* One runs while the next waits behind it; or as many run as are needed to fill the device. */
+		*parts = launch->lanes > 1 ? launch->lanes : 2;
 		return launch->slice;
 	}
 	if (together(launch)) {
@@ -527,19 +527,19 @@ static int part_upload(struct hetckpt_core *core, struct hetckpt_queue *queue, s
 }
 
 /*
- * Slices of a launch take turns in two queues, so that blocks of one begin where the one before has
- * none left to begin. The first of those that are on the device together is in the stream's queue,
- * behind its start marker; what is in the other queue waits for that marker: for everything that the
- * stream has done before, and for cleared tables.
+ * Slices of a launch take turns in lanes, so that blocks of one begin where those before have none left
+ * to begin. The first of those that are on the device together is in the stream's queue, behind its
+ * start marker; what is in other lanes waits for that marker: for everything that the stream has done
+ * before, and for cleared tables. When the first has ended, both are past.
  */
 static int part_queue(struct hetckpt_core *core, const struct hetckpt_flight *launch, struct hetckpt_part *part,
                       struct hetckpt_queue **queue, struct hetckpt_error *error)
 {
-	const struct hetckpt_part *before = launch->parts ? &launch->part[launch->parts - 1] : NULL;
+	const struct hetckpt_part *first = &launch->part[0];
 
-	part->beside = launch->beside && before && !before->beside;
-	*queue = part->beside ? launch->beside : launch->queue;
-	return part->beside && before->start ? core->dev.ops->queue_wait(*queue, before->start, error) : 0;
+	part->lane = launch->parts ? (launch->part[launch->parts - 1].lane + 1) % launch->lanes : 0;
+	*queue = launch->lane[part->lane];
+	return part->lane && first->start ? core->dev.ops->queue_wait(*queue, first->start, error) : 0;
 }
 
 /* What follows in the stream follows the slices beside it, too. */
@@ -548,9 +548,24 @@ static int join_queues(struct hetckpt_core *core, const struct hetckpt_flight *l
 	int rc = 0;
 
 	for (unsigned i = 0; i < launch->parts && !rc; i++)
-		if (launch->part[i].beside)
-			rc = core->dev.ops->queue_wait(launch->queue, launch->part[i].marker, error);
+		if (launch->part[i].lane)
+			rc = core->dev.ops->queue_wait(launch->lane[0], launch->part[i].marker, error);
 	return rc;
+}
+
+/* Blocks that never poll feel it if they look at the flag, so they only do where they must. */
+static bool must_look(const struct hetckpt_core *core, const struct hetckpt_flight *launch)
+{
+	return launch->function->map->polls || launch->guarded || core->backend->flags & HETCKPT_BACKEND_LOOKS;
+}
+
+bool hetckpt_launch_may_come_back(const struct hetckpt_flight *launch)
+{
+	bool may = launch->function->map->polls || launch->guarded;
+
+	for (unsigned i = 0; i < launch->parts; i++)
+		may |= launch->part[i].looks;
+	return may;
 }
 
 static int part_launch(struct hetckpt_core *core, struct hetckpt_flight *launch,
@@ -566,10 +581,8 @@ static int part_launch(struct hetckpt_core *core, struct hetckpt_flight *launch,
 		.params = launch->params,
 		.param_bytes = launch->record_at + HETCKPT_LAUNCH_BYTES,
 	};
-	/* Blocks that never poll feel it if they look at the flag, so they only do where they must. */
-	bool look = launch->function->map->polls || launch->guarded || core->backend->flags & HETCKPT_BACKEND_LOOKS;
 	struct hetckpt_launch record = {
-		.flags = look ? core->dev.flags : 0,
+		.flags = part->looks ? core->dev.flags : 0,
 		.frames = launch->park->address,
 		.resume = launch->resume ? launch->resume->address : 0,
 		.unstarted = launch->unstarted->address,
@@ -604,7 +617,7 @@ static int part_launch(struct hetckpt_core *core, struct hetckpt_flight *launch,
 	}
 	memcpy(launch->params + launch->record_at, &record, sizeof record);
 	/* A chained one begins when the one before it ends. */
-	if (!launch->parts && (launch->beside || (launch->whole && (!launch->chained || core->times.path)))) {
+	if (!launch->parts && (launch->lanes > 1 || (launch->whole && (!launch->chained || core->times.path)))) {
 		rc = ops->record(queue, &part->start, error);
 		if (rc)
 			return rc;
@@ -621,10 +634,10 @@ static int renew_tables(struct hetckpt_core *core, struct hetckpt_flight *launch
 
 	launch->cleared |= !launch->park || !launch->unstarted;
 	if (!launch->park)
-		rc = hetckpt_frames_get(&core->pool, launch->queue, launch->capacity, launch->threads,
+		rc = hetckpt_frames_get(&core->pool, launch->lane[0], launch->capacity, launch->threads,
 		                        launch->group_bytes, &launch->park, error);
 	if (!rc && !launch->unstarted)
-		rc = hetckpt_bytemap_get(&core->pool, launch->queue, launch->total, &launch->unstarted, error);
+		rc = hetckpt_bytemap_get(&core->pool, launch->lane[0], launch->total, &launch->unstarted, error);
 	return rc;
 }
 
@@ -642,7 +655,12 @@ static int settle(struct hetckpt_core *core, struct hetckpt_queue *queue, struct
 	return rc;
 }
 
-int hetckpt_launch_issue(struct hetckpt_core *core, struct hetckpt_flight *launch,
+unsigned hetckpt_launch_slices(const struct hetckpt_flight *launch)
+{
+	return launch->lanes > 1 ? launch->parts : 0;
+}
+
+int hetckpt_launch_issue(struct hetckpt_core *core, struct hetckpt_flight *launch, unsigned in_front,
                          struct hetckpt_error *error)
 {
 	uint64_t epoch = atomic_load(&core->epoch);
@@ -653,10 +671,11 @@ int hetckpt_launch_issue(struct hetckpt_core *core, struct hetckpt_flight *launc
 	/* The epoch must be read before stop: see 2. above. */
 	if (!launch->parts)
 		launch->epoch = epoch;
-	while (!rc && launch->parts < most && !launch->disturbed && epoch == launch->epoch &&
+	while (!rc && in_front + launch->parts < most && !launch->disturbed && epoch == launch->epoch &&
 	       !hetckpt_blocks_empty(&launch->todo) && !atomic_load(&core->stop)) {
 		struct hetckpt_part *part = &launch->part[launch->parts];
 
+		part->looks = must_look(core, launch);
 		rc = part_pick(core, launch, part, limit);
 		if (rc) {
 			hetckpt_error_set(error, rc, 0, "out of host memory for a launch");
@@ -676,7 +695,7 @@ int hetckpt_launch_issue(struct hetckpt_core *core, struct hetckpt_flight *launc
 	}
 	/* Nobody will look for the end of what clears the tables, which may soon be another's. */
 	if (!rc && launch->cleared && !launch->chained) {
-		rc = settle(core, launch->queue, error);
+		rc = settle(core, launch->lane[0], error);
 		launch->cleared = false;
 	}
 	return rc;

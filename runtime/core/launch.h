@@ -20,14 +20,15 @@ struct hetckpt_part {
 	uint64_t list_address;
 	struct hetckpt_marker *marker;
 	struct hetckpt_marker *start;      /* NULL: not timed, or follows the part before */
-	bool beside;                       /* in the queue beside the stream's */
+	unsigned lane;                     /* 0: in the stream's queue, else in one beside it */
+	bool looks;                        /* its blocks do not begin once the flag is up */
 	bool ended;
 };
 
 struct hetckpt_flight {
 	struct hetckpt_function *function;
-	struct hetckpt_queue *queue;       /* of the stream */
-	struct hetckpt_queue *beside;      /* takes every other slice; NULL: all go into queue */
+	struct hetckpt_queue *lane[HETCKPT_LANES]; /* the stream's queue; those beside it */
+	unsigned lanes;                    /* in which parts take turns */
 	uint32_t grid[3], block[3], threads, dynamic_shared, flags;
 	uint64_t total;
 	uint32_t resident;                 /* blocks that run at once */
@@ -51,7 +52,7 @@ struct hetckpt_flight {
 	double piece_ns;                   /* what the last part took, 0: not known */
 	double expected_ns;                /* of the whole launch; 0: not known */
 	bool chained;                      /* handed over behind another launch of its stream */
-	bool guarded;                      /* one in front may park: no block may begin then */
+	bool guarded;                      /* one in front may come back: no block may begin then */
 	bool cleared;                      /* tables may have been cleared in the queue, and no part was
 	                                      handed over since */
 	uint64_t last_when;                /* device time when the last part ended, or what was before
@@ -77,27 +78,45 @@ int hetckpt_launch_prepare(struct hetckpt_core *core, struct hetckpt_stream *str
 int hetckpt_launch_queues(struct hetckpt_core *core, struct hetckpt_flight *launch, struct hetckpt_stream *stream,
                           struct hetckpt_error *error);
 
-/* Hands as much to the device as it should have; that may be nothing if the core is just being
-   stopped. Then nothing else of it is in the queue either, unless it is chained. */
-int hetckpt_launch_issue(struct hetckpt_core *core, struct hetckpt_flight *launch,
+/* Hands as much to the device as it should have, which already has so many slices of launches in front
+   of it in the stream; that may be nothing if the core is just being stopped. Then nothing else of it is
+   in the queue either, unless it is chained. */
+int hetckpt_launch_issue(struct hetckpt_core *core, struct hetckpt_flight *launch, unsigned in_front,
                          struct hetckpt_error *error);
 
+/* When its parts have ended, blocks of it may be left: they have parked, or have not begun. */
+bool hetckpt_launch_may_come_back(const struct hetckpt_flight *launch);
+
+/* How many slices of it are on the device. */
+unsigned hetckpt_launch_slices(const struct hetckpt_flight *launch);
+
 /*
- * Notes parts that have ended; *moved if any. When all have ended after a disturbance,
- * collects who parked and who did not begin. An error means that the device or the
- * kernel's code is broken.
+ * Notes parts that have ended; *moved if any. What an undisturbed one was of is done; if the flag may have
+ * been seen, blocks must be collected once the launch is over. An error means that the device is broken.
  */
 int hetckpt_launch_poll(struct hetckpt_core *core, struct hetckpt_flight *launch, bool *moved,
                         struct hetckpt_error *error);
+
+/* All parts have ended, and some may have seen the flag. */
+bool hetckpt_launch_over(const struct hetckpt_flight *launch);
+
+/* Launches that stand behind another one in its stream. */
+struct hetckpt_behind {
+	struct hetckpt_flight *launch[HETCKPT_CHAIN_LAUNCHES];
+	unsigned count;
+};
+
+/* Finds out, of a launch that is over, who parked and who did not begin; those behind it must be over,
+   too. Unless it is finished then, they can be freed, as if they had never been handed over. An error means
+   that the device or the kernel's code is broken. */
+int hetckpt_launch_collect(struct hetckpt_core *core, struct hetckpt_flight *launch,
+                           const struct hetckpt_behind *behind, struct hetckpt_error *error);
 
 /* Frees what a part that is not on the device holds, and zeroes it. */
 void hetckpt_part_clear(struct hetckpt_core *core, struct hetckpt_part *part);
 
 /* No block is left anywhere. */
 bool hetckpt_launch_finished(const struct hetckpt_flight *launch);
-
-/* No block has begun: it may be taken back, as if it had never been handed over. */
-bool hetckpt_launch_untouched(const struct hetckpt_flight *launch);
 
 /*
  * A launch as a snapshot knows it: not on the device. params (param_bytes) are copied; todo is

@@ -11,15 +11,22 @@
 #define SLICE_NS 1e6
 /*
  * Where slices overlap a cut costs a launch and no more. A pause waits for all blocks on the device that
- * never poll; of those that do, the ones that have not begun still have to begin, some 5 ns each on an
- * H200, when others have parked. So slices are short, and there are only as many on the device as the
- * host needs to hand over the next in time.
+ * never poll; of those that do, the ones that have not begun still have to begin, 0.7 to 1 ns each on an
+ * H200, when others have parked or ended. So slices are short, and there are only as many on the device
+ * as the host needs to hand over the next in time.
  */
-#define OVERLAPPING_NS 1.1e5
-#define OVERLAPPING_POLLS_NS 3e5
+#define OVERLAPPING_NS 7e4
+#define OVERLAPPING_POLLS_NS 1.2e5
 /* Waves of such a slice if blocks poll, and what a grid must have for it. */
 #define OVERLAPPING_WAVES 2
 #define OVERLAPPING_LEAST 8
+/*
+ * Where not even that fits: blocks are long, and may take very different times. Places that the last
+ * slice but one has left empty while its slowest blocks run are filled by what is behind it, if that is
+ * enough; and if it is too much, a pause waits for it to begin.
+ */
+#define OVERLAPPING_LONG_WAVES 6
+#define OVERLAPPING_LONG_BLOCKS 8192u
 /* A first slice of a kernel that was never measured. */
 #define PROBE_WAVES 4
 /* Past its first launches a kernel is timed now and then. */
@@ -151,15 +158,24 @@ static double slice_ns(int polls, int overlaps)
 	return !overlaps ? SLICE_NS : polls ? OVERLAPPING_POLLS_NS : OVERLAPPING_NS;
 }
 
-static uint64_t slice_least(uint32_t resident, int polls, int overlaps)
+/* Blocks of a slice if `fit` would take that long. */
+static uint64_t slice_blocks(double fit, uint32_t resident, int polls, int overlaps)
 {
-	return polls && overlaps ? (uint64_t)OVERLAPPING_WAVES * resident : resident;
+	uint64_t waves;
+
+	if (!polls || !overlaps)
+		return fit > resident ? (uint64_t)fit : resident;
+	if (fit >= resident)
+		return fit > OVERLAPPING_WAVES * resident ? (uint64_t)fit : (uint64_t)OVERLAPPING_WAVES * resident;
+	waves = OVERLAPPING_LONG_BLOCKS / resident;
+	waves = waves > OVERLAPPING_LONG_WAVES ? OVERLAPPING_LONG_WAVES : waves;
+	return (waves < OVERLAPPING_WAVES ? OVERLAPPING_WAVES : waves) * resident;
 }
 
 struct hetckpt_launch_choice hetckpt_policy_choose(const struct hetckpt_launch_facts *facts)
 {
 	struct hetckpt_launch_choice choice = {HETCKPT_LAUNCH_WHOLE, facts->blocks};
-	uint64_t fit, least;
+	double fit;
 
 	/* Only the original exists. Block numbers in frame tables have 32 bits. */
 	if (!facts->pausable || !facts->resident || facts->blocks >= UINT32_MAX || facts->original)
@@ -174,36 +190,33 @@ struct hetckpt_launch_choice hetckpt_policy_choose(const struct hetckpt_launch_f
 	   holds for any grid that fits at once, whose author may count on that. */
 	if (facts->waits || facts->cooperative || facts->blocks <= facts->resident)
 		return choice;
+	/* Short blocks that look before they begin need no slices: those of one end soon. */
+	if (!facts->polls && facts->looks)
+		return choice;
 	/* Long blocks that poll park where they stand: cutting the grid finely would only leave
 	   the device half empty at each cut, unless slices overlap. Short blocks do not poll, and end or do not begin; a slice
 	   bounds how many of them have to begin in vain. */
 	choice.slice = hetckpt_policy_piece(facts->blocks, facts->resident);
-	least = slice_least(facts->resident, facts->polls, facts->overlaps);
 	fit = facts->expected_ns > 0
-		? (uint64_t)((double)facts->blocks * (slice_ns(facts->polls, facts->overlaps) / facts->expected_ns))
-		: (uint64_t)PROBE_WAVES * facts->resident;
+		? (double)facts->blocks * (slice_ns(facts->polls, facts->overlaps) / facts->expected_ns)
+		: (double)PROBE_WAVES * facts->resident;
 	if (facts->polls && facts->overlaps) {
 		if (facts->blocks < (uint64_t)OVERLAPPING_LEAST * facts->resident)
 			return choice;
-	} else if (facts->polls && (facts->expected_ns <= 0 || fit < (uint64_t)8 * facts->resident)) {
+	} else if (facts->polls && (facts->expected_ns <= 0 || fit < 8.0 * facts->resident)) {
 		return choice;
 	}
-	if (fit < least)
-		fit = least;
-	if (fit >= facts->blocks) {
+	choice.slice = slice_blocks(fit, facts->resident, facts->polls, facts->overlaps);
+	if (choice.slice >= facts->blocks)
 		choice.slice = facts->blocks;
-		return choice;
-	}
-	choice.mode = HETCKPT_LAUNCH_SLICED;
-	choice.slice = fit;
+	else
+		choice.mode = HETCKPT_LAUNCH_SLICED;
 	return choice;
 }
 
 uint64_t hetckpt_policy_next_slice(uint64_t slice, uint32_t resident, double ns, int polls, int overlaps)
 {
-	double factor = ns > 0 ? slice_ns(polls, overlaps) / ns : 2;
-	uint64_t least = slice_least(resident, polls, overlaps);
-	double next;
+	double factor = ns > 0 ? slice_ns(polls, overlaps) / ns : 2, next;
 
 	/* Doubling at most: the first slices run on a cold device, and blocks differ. */
 	if (factor > 2)
@@ -212,6 +225,11 @@ uint64_t hetckpt_policy_next_slice(uint64_t slice, uint32_t resident, double ns,
 		factor = 0.25;
 	next = (double)slice * factor;
 	/* Whole waves, so that a slice does not end with a nearly empty device. */
-	slice = (uint64_t)(next / resident + 0.5) * resident;
-	return slice < least ? least : slice;
+	next = (double)((uint64_t)(next / resident + 0.5) * resident);
+	if (next < resident)
+		next = resident;
+	/* What a wave takes decides whether blocks are long, not how far one step goes. */
+	if (ns / (double)slice * resident > slice_ns(polls, overlaps))
+		next = 0;
+	return slice_blocks(next, resident, polls, overlaps);
 }

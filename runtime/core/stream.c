@@ -48,15 +48,21 @@ int hetckpt_stream_queue(struct hetckpt_core *core, struct hetckpt_stream *strea
 int hetckpt_stream_beside(struct hetckpt_core *core, struct hetckpt_stream *stream,
                           struct hetckpt_error *error)
 {
-	if (stream->beside || !(core->backend->flags & HETCKPT_BACKEND_OVERLAPS))
+	int rc = 0;
+
+	if (!(core->backend->flags & HETCKPT_BACKEND_OVERLAPS))
 		return 0;
-	return core->dev.ops->queue_create(core->dev.handle, stream->priority, &stream->beside, error);
+	for (unsigned i = 0; i < HETCKPT_LANES - 1 && !rc; i++)
+		if (!stream->beside[i])
+			rc = core->dev.ops->queue_create(core->dev.handle, stream->priority, &stream->beside[i], error);
+	return rc;
 }
 
 static void stream_free(struct hetckpt_core *core, struct hetckpt_stream *stream)
 {
-	if (stream->beside)
-		core->dev.ops->queue_destroy(stream->beside);
+	for (unsigned i = 0; i < HETCKPT_LANES - 1; i++)
+		if (stream->beside[i])
+			core->dev.ops->queue_destroy(stream->beside[i]);
 	if (stream->queue)
 		core->dev.ops->queue_destroy(stream->queue);
 	free(stream);

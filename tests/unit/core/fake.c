@@ -265,7 +265,9 @@ static void *queue_main(void *context)
 				run_launch(&c->launch);
 			pthread_mutex_lock(&device->lock);
 			device->running -= c->kind == LAUNCH;
-			device->clock_ns += c->kind == LAUNCH ? atomic_load(&fake.launch_ns) : 0;
+			if (c->kind == LAUNCH)
+				device->clock_ns += atomic_load(&fake.launch_ns) + fake.block_ns *
+					c->launch.grid[0] * c->launch.grid[1] * c->launch.grid[2];
 			if (c->kind == LAUNCH && atomic_load(&fake_count.fail_launches) > 0) {
 				atomic_fetch_sub(&fake_count.fail_launches, 1);
 				device->failed = 1;

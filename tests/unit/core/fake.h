@@ -22,6 +22,7 @@ struct fake_settings {
 	uint64_t taken;           /* an address that map says is taken; 0: none */
 	_Atomic uint64_t launch_ns; /* what a launch takes by the device's clock, which nothing else
 	                               moves then; 0: the clock is the machine's */
+	uint64_t block_ns;        /* and each of its blocks */
 };
 extern struct fake_settings fake;
 

@@ -112,6 +112,12 @@ static int step_held(struct machine_lane *lane, int first)
 	return 1;
 }
 
+/* Blocks of the third quarter end when the test lets them. */
+static int step_third_held(struct machine_lane *lane, int first)
+{
+	return lane->block * 4 / lane->blocks == 2 ? step_held(lane, first) : (*out_of(lane) = 1, 1);
+}
+
 /* Writes the order in which launches ran: shared is a counter followed by slots. */
 static int step_log(struct machine_lane *lane, int first)
 {
@@ -144,6 +150,7 @@ const struct machine_kernel machine_kernels[] = {
 	{"barrier", HETCKPT_SCOPE_BLOCK, 1, 1, step_barrier},
 	{"held", HETCKPT_SCOPE_NONE, 0, 0, step_held},
 	{"parked", HETCKPT_SCOPE_THREAD, 1, 0, step_held},
+	{"short_third", HETCKPT_SCOPE_THREAD, 0, 0, step_third_held},
 	{"log", HETCKPT_SCOPE_BLOCK, 1, 0, step_log},
 	{"add", HETCKPT_SCOPE_THREAD, 1, 0, step_add},
 	{0},

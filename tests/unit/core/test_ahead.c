@@ -6,6 +6,7 @@
  */
 #include "job.h"
 
+#include <pthread.h>
 #include <unistd.h>
 
 static int setup(void **state)
@@ -382,6 +383,94 @@ static void overlapping(void **state)
 	rig_free(rig);
 }
 
+static void *release(void *context)
+{
+	usleep(20000);
+	atomic_store(&machine_hold, 0);
+	return context;
+}
+
+/* What is in front of a launch may come back though it is guarded no more itself: slices of it are on the
+   device that were handed over while it was. */
+static void chain_half_guarded(void **state)
+{
+	static const char *const kernel[] = {"mix", "short_third", "short_mix"};
+	static const uint32_t blocks[] = {3, 64, 100};
+	struct job job[3], once;
+	pthread_t thread;
+	struct rig *rig;
+
+	(void)state;
+	/* The second goes in four slices, each of which takes 70 us. */
+	fake.launch_ns = 1;
+	fake.block_ns = 4374;
+	rig = rig_make(&fake_backend);
+	for (int round = 0; round < 12; round++) {
+		for (int i = 0; i < 3; i++) {
+			once = job_make(rig, kernel[i], blocks[i], 1, 1, 4, 100, 0);
+			launch_many(rig, &once, 1);
+			rig_sync(rig);
+			job[i] = job_make(rig, kernel[i], blocks[i], 1, 1, 4, 100, (uint32_t)i);
+		}
+		rig_sync(rig);
+		atomic_store(&machine_hold, 1);
+		for (int i = 0; i < 3; i++)
+			job_launch(rig, &job[i]);
+		/* Of the second one slice is held, which may be one that looks; the third stands behind it. */
+		usleep(20000);
+		assert_int_equal(pthread_create(&thread, NULL, release, NULL), 0);
+		rig_pause(rig);
+		pthread_join(thread, NULL);
+		rig_resume(rig);
+		rig_sync(rig);
+		for (int i = 0; i < 3; i++)
+			job_check(&job[i]);
+	}
+	assert_true(atomic_load(&machine_looked) > 0);
+	rig_free(rig);
+}
+
+/* Slices of launches that stand behind one another are counted together: a pause waits for all of them. */
+static void chain_slices(void **state)
+{
+	struct job job[6], once;
+	struct rig *rig;
+
+	(void)state;
+	/* A launch is two slices. */
+	fake.launch_ns = 90000;
+	rig = rig_make(&fake_backend);
+	once = job_make(rig, "parked", 32, 1, 1, 4, 30, 0);
+	launch_many(rig, &once, 3);
+	rig_sync(rig);
+	for (int i = 0; i < 6; i++)
+		job[i] = job_make(rig, "parked", 32, 1, 1, 4, 30, (uint32_t)i);
+	rig_sync(rig);
+	atomic_store(&fake_count.runs, 0);
+	atomic_store(&machine_hold, 1);
+	for (int i = 0; i < 6; i++)
+		job_launch(rig, &job[i]);
+	/* The first, and half of the second. */
+	assert_int_equal(settled(&fake_count.runs, 3), 3);
+	for (int i = 0; i < 3; i++) {
+		rig_pause(rig);
+		for (int k = 1; k < 6; k++)
+			assert_int_equal(*(uint32_t *)(uintptr_t)job[k].params.started, 0);
+		rig_resume(rig);
+		usleep(2000);
+	}
+	atomic_store(&machine_hold, 0);
+	rig_sync(rig);
+	for (int i = 0; i < 6; i++)
+		job_check(&job[i]);
+	/* Undisturbed, each is handed over in two halves, wherever it stood in the chain. */
+	atomic_store(&fake_count.runs, 0);
+	launch_many(rig, &once, 40);
+	rig_sync(rig);
+	assert_int_equal(atomic_load(&fake_count.runs), 80);
+	rig_free(rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -394,6 +483,8 @@ int main(void)
 		cmocka_unit_test_setup(chain_short, setup),
 		cmocka_unit_test_setup(chain_order, setup),
 		cmocka_unit_test_setup(chain_guarded, setup),
+		cmocka_unit_test_setup(chain_half_guarded, setup),
+		cmocka_unit_test_setup(chain_slices, setup),
 		cmocka_unit_test_setup(overlapping, setup),
 	};
 

@@ -140,20 +140,32 @@ static void overlapping(void **state)
 
 	(void)state;
 	f.overlaps = 1;
-	/* A wave takes 10 us: 30 waves. */
+	/* A wave takes 10 us: 12 waves. */
 	c = hetckpt_policy_choose(&f);
 	assert_int_equal(c.mode, HETCKPT_LAUNCH_SLICED);
-	assert_int_equal(c.slice, 3000);
+	assert_int_equal(c.slice, 1200);
 	f.polls = 0;
 	c = hetckpt_policy_choose(&f);
 	assert_int_equal(c.mode, HETCKPT_LAUNCH_SLICED);
-	assert_int_equal(c.slice, 1100);
-	/* Long blocks: two waves at least. Unknown ones: the first slice finds out. */
+	assert_int_equal(c.slice, 700);
+	f.looks = 1;
+	assert_int_equal(hetckpt_policy_choose(&f).mode, HETCKPT_LAUNCH_WHOLE);
+	f.looks = 0;
+	/* Blocks of 70 us: two waves. Longer ones: more, for they may differ. */
 	f.polls = 1;
+	f.expected_ns = 7e7;
+	assert_int_equal(hetckpt_policy_choose(&f).slice, 200);
 	f.expected_ns = 1e10;
 	c = hetckpt_policy_choose(&f);
 	assert_int_equal(c.mode, HETCKPT_LAUNCH_SLICED);
-	assert_int_equal(c.slice, 200);
+	assert_int_equal(c.slice, 600);
+	/* But no more blocks than begin in vain within microseconds. */
+	f.resident = 2000;
+	assert_int_equal(hetckpt_policy_choose(&f).slice, 8000);
+	f.resident = 5000;
+	assert_int_equal(hetckpt_policy_choose(&f).slice, 10000);
+	f.resident = 100;
+	/* Unknown ones: the first slice finds out. */
 	f.expected_ns = 0;
 	assert_int_equal(hetckpt_policy_choose(&f).mode, HETCKPT_LAUNCH_SLICED);
 	/* Few waves are not worth it; blocks that wait for each other are never cut. */
@@ -164,10 +176,12 @@ static void overlapping(void **state)
 	assert_int_equal(hetckpt_policy_choose(&f).mode, HETCKPT_LAUNCH_WHOLE);
 	for (int i = 0; i < 20; i++)
 		slice = hetckpt_policy_next_slice(slice, 100, (double)slice / 100 * 1000, 1, 1);
-	assert_int_equal(slice, 30000);
+	assert_int_equal(slice, 12000);
 	for (int i = 0; i < 20; i++)
-		slice = hetckpt_policy_next_slice(slice, 100, 1e9, 1, 1);
+		slice = hetckpt_policy_next_slice(slice, 100, (double)slice / 100 * 1e5, 1, 1);
 	assert_int_equal(slice, 200);
+	slice = hetckpt_policy_next_slice(slice, 100, 1e9, 1, 1);
+	assert_int_equal(slice, 600);
 }
 
 /* A grid of long blocks is cut into few pieces of whole waves. */
