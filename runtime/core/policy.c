@@ -15,7 +15,7 @@
  * H200, when others have parked or ended. So slices are short, and there are only as many on the device
  * as the host needs to hand over the next in time.
  */
-#define OVERLAPPING_NS 7e4
+#define OVERLAPPING_NS 8e4
 #define OVERLAPPING_POLLS_NS 1.2e5
 /* Waves of such a slice if blocks poll, and what a grid must have for it. */
 #define OVERLAPPING_WAVES 2

@@ -401,9 +401,9 @@ static void chain_half_guarded(void **state)
 	struct rig *rig;
 
 	(void)state;
-	/* The second goes in four slices, each of which takes 70 us. */
+	/* The second goes in four slices, each of which takes 80 us. */
 	fake.launch_ns = 1;
-	fake.block_ns = 4374;
+	fake.block_ns = 4999;
 	rig = rig_make(&fake_backend);
 	for (int round = 0; round < 12; round++) {
 		for (int i = 0; i < 3; i++) {

@@ -147,7 +147,7 @@ static void overlapping(void **state)
 	f.polls = 0;
 	c = hetckpt_policy_choose(&f);
 	assert_int_equal(c.mode, HETCKPT_LAUNCH_SLICED);
-	assert_int_equal(c.slice, 700);
+	assert_int_equal(c.slice, 800);
 	f.looks = 1;
 	assert_int_equal(hetckpt_policy_choose(&f).mode, HETCKPT_LAUNCH_WHOLE);
 	f.looks = 0;
