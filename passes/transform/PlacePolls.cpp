@@ -56,11 +56,13 @@ public:
   Value *pace(IRBuilder<> &B, unsigned Site, uint64_t Planned, uint64_t Most);
   void addTimedPoll(BasicBlock *Latch, BasicBlock *Header, const LoopPlan &P);
   void addFuelPoll(BasicBlock *Latch, BasicBlock *Header, const LoopPlan &P);
+  void addWaitPoll(Loop &L, const LoopPlan &P);
   void pay(IRBuilder<> &B, Value *Nanoseconds);
   void refill(IRBuilder<> &B);
   void refill();
 
   AllocaInst *Fuel = nullptr;
+  SmallVector<AllocaInst *, 4> Counters; ///< become registers when all polls are placed
   unsigned Sites = 0; ///< of pace, so far
 
   static constexpr unsigned NoSite = ~0u;
@@ -235,12 +237,46 @@ void Placer::addFuelPoll(BasicBlock *Latch, BasicBlock *Header,
   refill();
 }
 
+/// What the loop calls may take any time: it sleeps, or runs assembly.
+static bool mayTakeLong(const Loop &L) {
+  return any_of(L.blocks(), [](const BasicBlock *BB) {
+    return any_of(*BB, [](const Instruction &I) {
+      auto *Call = dyn_cast<CallBase>(&I);
+      return Call && !Call->isIndirectCall() &&
+             (Call->isInlineAsm() || !Call->getCalledFunction() ||
+              Call->getCalledFunction()->getName().contains("sleep"));
+    });
+  });
+}
+
+/// A block that waits asks for the flag by a barrier, and for as long does not see that it need wait no
+/// more: where threads of many blocks meet, that was a tenth of the time. So it asks every few times.
+void Placer::addWaitPoll(Loop &L, const LoopPlan &P) {
+  constexpr unsigned Rounds = 8; // a power of two
+  BasicBlock *Latch = L.getLoopLatch();
+  if (*K.PauseScope != Scope::Block || PollStride || !PollInterval || mayTakeLong(L)) {
+    addSafepoint(Latch, P.Header, P, "wait");
+    return;
+  }
+  IRBuilder<> Entry(&*F.getEntryBlock().getFirstNonPHIOrDbgOrAlloca());
+  AllocaInst *Round = Entry.CreateAlloca(Entry.getInt32Ty(), nullptr, "round");
+  Entry.CreateStore(Entry.getInt32(0), Round);
+  BasicBlock *Back = addGuard(Latch, P.Header, P, "ask", [&](IRBuilder<> &B) {
+    Value *Next = B.CreateAdd(B.CreateLoad(B.getInt32Ty(), Round), B.getInt32(1));
+    B.CreateStore(Next, Round);
+    return B.CreateICmpEQ(B.CreateAnd(Next, Rounds - 1), B.getInt32(0));
+  });
+  addSafepoint(Back, P.Header, P, "wait");
+  Counters.push_back(Round);
+}
+
 void placePolls(Kernel &K, Function &F, Value *Launch, const PollPlan &Plan) {
   DominatorTree DT(F);
   Placer Place(K, F, Launch);
   if (Plan.UsesFuel) {
     IRBuilder<> B(&*F.getEntryBlock().getFirstNonPHIOrDbgOrAlloca());
     Place.Fuel = B.CreateAlloca(B.getInt32Ty(), nullptr, "fuel");
+    Place.Counters.push_back(Place.Fuel);
     Place.refill(B);
   }
   // Inner loops come first. Each step changes edges, so loops are found anew.
@@ -311,13 +347,13 @@ void placePolls(Kernel &K, Function &F, Value *Launch, const PollPlan &Plan) {
       Place.addFuelPoll(L->getLoopLatch(), P.Header, P);
       break;
     case PollKind::Wait:
-      Place.addSafepoint(L->getLoopLatch(), P.Header, P, "wait");
+      Place.addWaitPoll(*L, P);
       break;
     }
   }
-  if (Place.Fuel) {
+  if (!Place.Counters.empty()) {
     DT.recalculate(F);
-    PromoteMemToReg({Place.Fuel}, DT);
+    PromoteMemToReg(Place.Counters, DT);
   }
 }
 
