@@ -237,14 +237,13 @@ void Placer::addFuelPoll(BasicBlock *Latch, BasicBlock *Header,
   refill();
 }
 
-/// What the loop calls may take any time: it sleeps, or runs assembly.
+/// What the loop calls may take any time: it sleeps, or nobody knows what it is.
 static bool mayTakeLong(const Loop &L) {
   return any_of(L.blocks(), [](const BasicBlock *BB) {
     return any_of(*BB, [](const Instruction &I) {
       auto *Call = dyn_cast<CallBase>(&I);
-      return Call && !Call->isIndirectCall() &&
-             (Call->isInlineAsm() || !Call->getCalledFunction() ||
-              Call->getCalledFunction()->getName().contains("sleep"));
+      return Call && (!Call->getCalledFunction() ||
+                      Call->getCalledFunction()->getName().contains("sleep"));
     });
   });
 }
