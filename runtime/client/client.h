@@ -224,12 +224,17 @@ struct client_function {
 	struct { uint32_t offset, bytes; } *param;
 	uint32_t static_shared, max_threads, registers, local_bytes, const_bytes, arch;
 	_Atomic uint32_t max_dynamic_shared;
+	_Atomic uint64_t fit; /* the last answer on how many blocks fit (function.c); 0: none */
 	struct client_function *next;
 };
 
 /* The kernel behind a host pointer, loading its module first.
    cudaErrorInvalidDeviceFunction: not registered. */
 cudaError_t client_function_get(const void *host, struct client_function **function);
+
+/* How many blocks of so many threads and bytes of dynamic shared memory a multiprocessor holds at once. */
+cudaError_t client_function_fit(struct client_function *function, uint32_t threads, uint32_t dynamic_shared,
+                                uint32_t *blocks);
 
 /* Address and size of the variable behind a host pointer. cudaErrorInvalidSymbol. */
 cudaError_t client_variable_get(const void *host, uint64_t *address, uint64_t *bytes);

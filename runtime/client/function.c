@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Facts about kernels, and their settings. */
+#include <stdatomic.h>
 #include <string.h>
 
 #include "runtime/client/client.h"
@@ -114,6 +115,27 @@ static cudaError_t occupancy(const struct client_function *f, int threads, uint6
 
 	error = client_call(HETCKPT_MSG_OCCUPANCY, 0, &body, sizeof body, NULL, 0, &reply, sizeof reply);
 	*blocks = (int)reply;
+	return error;
+}
+
+/*
+ * Launches of a kernel look alike, so the last answer is kept, with what was asked in front of it: threads
+ * (12 bits), bytes of dynamic shared memory (32), blocks and one (20). Threads that ask for
+ * different ones at once overwrite each other's, which costs a question.
+ */
+cudaError_t client_function_fit(struct client_function *f, uint32_t threads, uint32_t dynamic_shared, uint32_t *blocks)
+{
+	uint64_t asked = (uint64_t)threads << 32 | dynamic_shared, known = atomic_load(&f->fit);
+	cudaError_t error = cudaSuccess;
+	int fit = 0;
+
+	if (!known || known >> 20 != asked) {
+		error = occupancy(f, (int)threads, dynamic_shared, &fit);
+		known = asked << 20 | ((unsigned)fit + 1);
+		if (!error)
+			atomic_store(&f->fit, known);
+	}
+	*blocks = (uint32_t)(known & 0xfffff) - 1;
 	return error;
 }
 

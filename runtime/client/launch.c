@@ -66,6 +66,20 @@ static cudaError_t launch_check(const struct client_function *f, dim3 grid, dim3
 	return cudaSuccess;
 }
 
+/* All blocks of a cooperative launch must fit at once. */
+static cudaError_t cooperative_check(struct client_function *f, dim3 grid, dim3 block, size_t dynamic_shared)
+{
+	const struct hetckpt_reply_device *info;
+	uint32_t fit = 0;
+	cudaError_t error = client_device_info(&info);
+
+	if (!error)
+		error = client_function_fit(f, block.x * block.y * block.z, (uint32_t)dynamic_shared, &fit);
+	if (!error && (uint64_t)grid.x * grid.y > (uint64_t)fit * info->sm_count / grid.z)
+		error = cudaErrorCooperativeLaunchTooLarge;
+	return error;
+}
+
 cudaError_t client_launch(const void *function, dim3 grid, dim3 block, void **arguments,
                           size_t dynamic_shared, cudaStream_t stream, uint32_t flags)
 {
@@ -82,6 +96,8 @@ cudaError_t client_launch(const void *function, dim3 grid, dim3 block, void **ar
 	if (error)
 		return error;
 	error = launch_check(f, grid, block, dynamic_shared);
+	if (!error && flags & HETCKPT_LAUNCH_COOPERATIVE)
+		error = cooperative_check(f, grid, block, dynamic_shared);
 	if (error)
 		return error;
 	if (f->params && !arguments)

@@ -47,6 +47,13 @@ void launches(void)
 	OK(cudaMemcpy(host, d, sizeof host, cudaMemcpyDeviceToHost));
 	for (int i = 0; i < 100; i++)
 		CHECK_INT(host[i], 9);
+	/* More blocks than fit at once: 64 of 32 threads on each of 3 multiprocessors. */
+	config.gridDim = dims(8, 8, 3);
+	OK(cudaLaunchKernelExC(&config, nothing_stub, NULL));
+	config.gridDim = dims(8, 8 * 3 + 1, 1);
+	CHECK_INT(cudaLaunchKernelExC(&config, nothing_stub, NULL), cudaErrorCooperativeLaunchTooLarge);
+	config.gridDim = dims(1, 1, 1);
+	CHECK_INT(fake_count(HETCKPT_MSG_OCCUPANCY), 2);
 	attribute.id = cudaLaunchAttributeClusterDimension;
 	attribute.val.clusterDim.x = 2;
 	attribute.val.clusterDim.y = attribute.val.clusterDim.z = 1;
