@@ -237,9 +237,10 @@ void Placer::addFuelPoll(BasicBlock *Latch, BasicBlock *Header,
   refill();
 }
 
-/// What the loop calls may take any time: it sleeps, or nobody knows what it is.
+/// A round of the loop may take any time: there is a loop in it, or a call that sleeps, or of which nobody
+/// knows what it does.
 static bool mayTakeLong(const Loop &L) {
-  return any_of(L.blocks(), [](const BasicBlock *BB) {
+  return !L.isInnermost() || any_of(L.blocks(), [](const BasicBlock *BB) {
     return any_of(*BB, [](const Instruction &I) {
       auto *Call = dyn_cast<CallBase>(&I);
       return Call && (!Call->getCalledFunction() ||
@@ -253,7 +254,8 @@ static bool mayTakeLong(const Loop &L) {
 void Placer::addWaitPoll(Loop &L, const LoopPlan &P) {
   constexpr unsigned Rounds = 8; // a power of two
   BasicBlock *Latch = L.getLoopLatch();
-  if (*K.PauseScope != Scope::Block || PollStride || !PollInterval || mayTakeLong(L)) {
+  if (*K.PauseScope != Scope::Block || PollStride || !PollInterval || mayTakeLong(L) ||
+      P.CostPerIteration * Rounds > uint64_t(PollInterval) * 1000) {
     addSafepoint(Latch, P.Header, P, "wait");
     return;
   }

@@ -57,3 +57,30 @@ loop:
 done:
   ret void
 }
+
+; CHECK-LABEL: define ptx_kernel void @__hetckpt_run_works(
+; CHECK-NOT: and i32 {{.*}}, 7
+; CHECK: call i32 @__hetckpt_poll_block(
+; CHECK: {{^}}}
+define ptx_kernel void @works(ptr addrspace(1) %word, i32 %n) {
+entry:
+  %t = call i32 @llvm.nvvm.read.ptx.sreg.tid.x()
+  %first = icmp eq i32 %t, 0
+  br label %loop
+loop:
+  br label %work
+work:
+  %i = phi i32 [ 0, %loop ], [ %j, %work ]
+  store volatile i32 %i, ptr addrspace(1) %word
+  %j = add i32 %i, 1
+  %more = icmp ult i32 %j, 4
+  br i1 %more, label %work, label %look
+look:
+  %now = load volatile i32, ptr addrspace(1) %word
+  %set = icmp ne i32 %now, 0
+  %mine = and i1 %first, %set
+  %all = call i1 @llvm.nvvm.barrier.cta.red.or.aligned.all(i32 0, i1 %mine)
+  br i1 %all, label %done, label %loop
+done:
+  ret void
+}
