@@ -78,6 +78,7 @@ PreservedAnalyses HetckptPass::run(Module &M, ModuleAnalysisManager &) {
   shortenCarried(M);
   lowerPaces(M);
   lowerForNvptx(M);
+  orderUses(M);
   reduceDebugInfo(M);
   return PreservedAnalyses::none();
 }

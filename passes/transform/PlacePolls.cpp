@@ -56,7 +56,7 @@ public:
   Value *pace(IRBuilder<> &B, unsigned Site, uint64_t Planned, uint64_t Most);
   void addTimedPoll(BasicBlock *Latch, BasicBlock *Header, const LoopPlan &P);
   void addFuelPoll(BasicBlock *Latch, BasicBlock *Header, const LoopPlan &P);
-  void addWaitPoll(Loop &L, const LoopPlan &P);
+  void addWaitPoll(Loop &L, const LoopPlan &P, const PollPlan &Plan);
   void pay(IRBuilder<> &B, Value *Nanoseconds);
   void refill(IRBuilder<> &B);
   void refill();
@@ -237,10 +237,16 @@ void Placer::addFuelPoll(BasicBlock *Latch, BasicBlock *Header,
   refill();
 }
 
-/// A round of the loop may take any time: there is a loop in it, or a call that sleeps, or of which nobody
-/// knows what it does.
-static bool mayTakeLong(const Loop &L) {
-  return !L.isInnermost() || any_of(L.blocks(), [](const BasicBlock *BB) {
+/// A round of the loop may take any time: there is a call in it that sleeps, or of which nobody knows what
+/// it does, or a loop that is not itself a wait. (A wait asks within eight rounds of its own, which are
+/// counted on from one time that it is entered to the next.)
+static bool mayTakeLong(const Loop &L, const PollPlan &Plan) {
+  for (const Loop *Inner : L.getLoopsInPreorder())
+    if (Inner != &L && none_of(Plan.Loops, [&](const LoopPlan &P) {
+          return P.Header == Inner->getHeader() && P.Kind == PollKind::Wait;
+        }))
+      return true;
+  return any_of(L.blocks(), [](const BasicBlock *BB) {
     return any_of(*BB, [](const Instruction &I) {
       auto *Call = dyn_cast<CallBase>(&I);
       return Call && (!Call->getCalledFunction() ||
@@ -251,10 +257,10 @@ static bool mayTakeLong(const Loop &L) {
 
 /// A block that waits asks for the flag by a barrier, and for as long does not see that it need wait no
 /// more: where threads of many blocks meet, that was a tenth of the time. So it asks every few times.
-void Placer::addWaitPoll(Loop &L, const LoopPlan &P) {
+void Placer::addWaitPoll(Loop &L, const LoopPlan &P, const PollPlan &Plan) {
   constexpr unsigned Rounds = 8; // a power of two
   BasicBlock *Latch = L.getLoopLatch();
-  if (*K.PauseScope != Scope::Block || PollStride || !PollInterval || mayTakeLong(L) ||
+  if (*K.PauseScope != Scope::Block || PollStride || !PollInterval || mayTakeLong(L, Plan) ||
       P.CostPerIteration * Rounds > uint64_t(PollInterval) * 1000) {
     addSafepoint(Latch, P.Header, P, "wait");
     return;
@@ -348,7 +354,7 @@ void placePolls(Kernel &K, Function &F, Value *Launch, const PollPlan &Plan) {
       Place.addFuelPoll(L->getLoopLatch(), P.Header, P);
       break;
     case PollKind::Wait:
-      Place.addWaitPoll(*L, P);
+      Place.addWaitPoll(*L, P, Plan);
       break;
     }
   }

@@ -246,6 +246,30 @@ void redirectVariables(Module &M, const VariableBlock &Variables) {
   }
 }
 
+void orderUses(Module &M) {
+  for (Function &F : M) {
+    if (!isVariant(F))
+      continue;
+    DenseMap<const Instruction *, unsigned> Position;
+    for (Instruction &I : instructions(F))
+      Position.try_emplace(&I, Position.size());
+    auto Later = [&](const Use &A, const Use &B) {
+      auto *X = dyn_cast<Instruction>(A.getUser()), *Y = dyn_cast<Instruction>(B.getUser());
+      if (!X || !Y)
+        return Y != nullptr;
+      return X == Y ? A.getOperandNo() > B.getOperandNo()
+                    : Position.lookup(X) > Position.lookup(Y);
+    };
+    for (Argument &A : F.args())
+      A.sortUseList(Later);
+    for (BasicBlock &BB : F) {
+      BB.sortUseList(Later);
+      for (Instruction &I : BB)
+        I.sortUseList(Later);
+    }
+  }
+}
+
 void reduceDebugInfo(Module &M) {
   bool Full = false;
   for (DICompileUnit *CU : M.debug_compile_units())

@@ -1,6 +1,9 @@
 ; SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 ; A loop that decides in its header counts there too, and is left with one register for its counter.
 ; RUN: %opt -passes='hetckpt,verify' -S %s | FileCheck %s
+; What a reader of the module would find in another order is not written in this one.
+; RUN: %opt -passes='hetckpt,verify' -preserve-ll-uselistorder -S %s | FileCheck %s --check-prefix=USES
+; USES-NOT: uselistorder {{.*}} %
 target datalayout = "e-p6:32:32-i64:64-i128:128-i256:256-v16:16-v32:32-n16:32:64"
 target triple = "nvptx64-nvidia-cuda"
 

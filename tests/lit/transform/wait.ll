@@ -84,3 +84,33 @@ look:
 done:
   ret void
 }
+
+; A wait in a wait asks by itself.
+; CHECK-LABEL: define ptx_kernel void @__hetckpt_run_meets(
+; CHECK: and i32 {{%[0-9]+}}, 7{{$}}
+; CHECK-NOT: {{^}}}
+; CHECK: and i32 {{%[0-9]+}}, 7{{$}}
+; CHECK: {{^}}}
+define ptx_kernel void @meets(ptr addrspace(1) %word) {
+entry:
+  %t = call i32 @llvm.nvvm.read.ptx.sreg.tid.x()
+  %first = icmp eq i32 %t, 0
+  br label %loop
+loop:
+  store volatile i32 0, ptr addrspace(1) %word
+  br label %wait
+wait:
+  %here = load volatile i32, ptr addrspace(1) %word
+  %come = icmp ne i32 %here, 1
+  %seen = and i1 %first, %come
+  %open = call i1 @llvm.nvvm.barrier.cta.red.or.aligned.all(i32 0, i1 %seen)
+  br i1 %open, label %look, label %wait
+look:
+  %now = load volatile i32, ptr addrspace(1) %word
+  %set = icmp ne i32 %now, 0
+  %mine = and i1 %first, %set
+  %all = call i1 @llvm.nvvm.barrier.cta.red.or.aligned.all(i32 0, i1 %mine)
+  br i1 %all, label %done, label %loop
+done:
+  ret void
+}
