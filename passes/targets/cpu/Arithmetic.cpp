@@ -10,13 +10,18 @@
 //   - Integer division by zero, and of the smallest number by -1, traps on x86-64.
 //     Here it gives what GPUs give: all ones, the dividend as remainder, and the
 //     smallest number again.
+//   - Signed integers that are data wrap round (Wrap.cpp).
+//   - Shifts by the width of a type or more give 0, or copies of the sign, as in PTX; on x86-64
+//     they would be shifts by less.
 //   - Half-precision fma would round twice through single precision.
 #include "Cpu.h"
 
 #include "llvm/ADT/FloatingPointMode.h"
+#include "llvm/Analysis/ValueTracking.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicInst.h"
+#include "llvm/Support/KnownBits.h"
 
 using namespace llvm;
 
@@ -128,6 +133,28 @@ void guardDivision(BinaryOperator &I) {
   I.eraseFromParent();
 }
 
+/// PTX takes the lower 32 bits of what it is to shift by, and stops at the width.
+void guardShift(BinaryOperator &I) {
+  Type *T = I.getType();
+  unsigned Bits = T->getScalarSizeInBits();
+  Value *By = I.getOperand(1);
+  if (Bits > 64 || isa<Constant>(By) ||
+      computeKnownBits(By, I.getDataLayout()).getMaxValue().ult(Bits))
+    return;
+  IRBuilder<> B(&I);
+  if (Bits == 64)
+    By = B.CreateAnd(By, ConstantInt::get(T, 0xffffffff));
+  if (I.getOpcode() == Instruction::AShr) {
+    I.setOperand(1, B.CreateBinaryIntrinsic(Intrinsic::umin, By, ConstantInt::get(T, Bits - 1)));
+    return;
+  }
+  I.setOperand(1, By);
+  B.SetInsertPoint(I.getNextNode());
+  Value *Less = B.CreateICmpULT(By, ConstantInt::get(T, Bits));
+  auto *R = cast<Instruction>(B.CreateSelect(Less, &I, Constant::getNullValue(T)));
+  I.replaceUsesWithIf(R, [R](Use &U) { return U.getUser() != R; });
+}
+
 void saturateConversion(CastInst &I) {
   IRBuilder<> B(&I);
   Value *V = I.getOperand(0);
@@ -183,6 +210,7 @@ void widenFma(IntrinsicInst &I) {
 void lowerArithmetic(Module &M) {
   for (llvm::Function &F : M) {
     bool Ftz = flushes(F);
+    letDataWrap(F);
     SmallVector<Instruction *, 64> Work;
     for (Instruction &I : instructions(F))
       Work.push_back(&I);
@@ -204,6 +232,8 @@ void lowerArithmetic(Module &M) {
         flushAround(*I);
       if (auto *Bin = dyn_cast<BinaryOperator>(I); Bin && Bin->isIntDivRem())
         guardDivision(*Bin);
+      else if (I->isShift())
+        guardShift(*cast<BinaryOperator>(I));
       else if (isa<FPToSIInst>(I) || isa<FPToUIInst>(I))
         saturateConversion(*cast<CastInst>(I));
     }

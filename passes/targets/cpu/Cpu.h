@@ -102,9 +102,13 @@ struct Variant {
 llvm::Error fail(int Errno, const llvm::Twine &Message);
 
 // Arithmetic.cpp
-/// Makes floating-point operations mean the same bits on every machine, and
-/// division by zero harmless.
+/// Makes arithmetic mean the same bits as on a GPU: floating-point operations, and what C++ leaves
+/// undefined of integers.
 void lowerArithmetic(llvm::Module &M);
+
+// Wrap.cpp
+/// Lets signed integers of F wrap round where they are data.
+void letDataWrap(llvm::Function &F);
 
 /// How the reason begins why a function cannot be translated, for who launches what comes to it.
 inline constexpr char NoCode[] = "no code for the CPU: ";
