@@ -208,16 +208,22 @@ int cpu_kernel_get(struct hetckpt_module *module, const char *name, enum hetckpt
 	return 0;
 }
 
+#define TOLD_PER_SM 16u
+
 int cpu_occupancy(struct hetckpt_kernel *kernel, uint32_t threads, uint32_t dynamic_shared,
                   struct hetckpt_occupancy *occupancy, struct hetckpt_error *error)
 {
+	uint32_t in_flight;
+
 	(void)error;
 	memset(occupancy, 0, sizeof *occupancy);
 	if (!threads || threads > kernel->max_threads || dynamic_shared > CPU_SHARED_OPTIN ||
 	    kernel->function->static_shared + dynamic_shared > CPU_SHARED_OPTIN)
 		return 0;
-	occupancy->per_sm = cpu_pool_in_flight(kernel, threads, dynamic_shared);
-	occupancy->resident = occupancy->per_sm * kernel->module->device->pool.threads;
+	in_flight = cpu_pool_in_flight(kernel, threads, dynamic_shared);
+	/* Programs size their grids by it; more blocks than that would only be more to go round. */
+	occupancy->per_sm = in_flight < TOLD_PER_SM ? in_flight : TOLD_PER_SM;
+	occupancy->resident = in_flight * kernel->module->device->pool.threads;
 	occupancy->unfinished = occupancy->resident;
 	return 0;
 }

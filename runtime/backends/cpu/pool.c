@@ -24,8 +24,14 @@
 #define STACK_BYTES ((size_t)32 << 20) /* kernels may recurse, and have private arrays */
 #define GUARD_BYTES ((size_t)1 << 20)  /* below it; frames with private arrays shall not step over */
 #define SIGNAL_STACK_BYTES ((size_t)64 << 10)
-#define MAX_IN_FLIGHT 64u
-#define IN_FLIGHT_BYTES ((size_t)64 << 20) /* a pool thread */
+/*
+ * Blocks of a launch that a pool thread may hold at once. A cooperative grid that comes from a GPU
+ * may have thousands of blocks that wait for each other, and all must be held; only memory limits it.
+ */
+#define MOST_IN_FLIGHT 4096u
+#define IN_FLIGHT_BYTES ((size_t)1 << 30)  /* all pool threads together */
+#define LEAST_IN_FLIGHT_BYTES ((size_t)64 << 20) /* a pool thread, if there are many */
+#define KEPT_SLOTS 64u                     /* that keep their memory when their block has ended */
 
 struct cpu_worker {
 	struct hetckpt_device *device;
@@ -34,8 +40,8 @@ struct cpu_worker {
 	struct cpu_guard guard;
 	char *signal_stack;
 	uintptr_t stack;            /* its lowest address */
-	struct cpu_slot *slot[MAX_IN_FLIGHT];
-	unsigned held;              /* slots in use, first in slot[] */
+	struct cpu_slot **slot;     /* room of them, or NULL where there was none yet */
+	unsigned held, room;        /* slots in use, first in slot[] */
 	/* Blocks that were taken but not begun, of one launch. */
 	struct cpu_launch *launch;
 	uint64_t first, end;
@@ -309,6 +315,11 @@ static void block_end(struct cpu_worker *worker, unsigned at)
 	cpu_slot_end(slot);
 	worker->slot[at] = worker->slot[worker->held - 1];
 	worker->slot[--worker->held] = slot;
+	if (worker->held >= KEPT_SLOTS) {
+		cpu_slot_free(slot);
+		free(slot);
+		worker->slot[worker->held] = NULL;
+	}
 	launch_finish(launch, 1 + worker->extra);
 	worker->extra = 0;
 }
@@ -334,20 +345,39 @@ static bool step(struct cpu_worker *worker, unsigned at)
 	return true;
 }
 
+/* Where the next block that begins will be; NULL if there is no memory. */
+static struct cpu_slot **next_slot(struct cpu_worker *worker)
+{
+	struct cpu_slot **slot;
+
+	if (worker->held == worker->room) {
+		unsigned room = worker->room ? 2 * worker->room : KEPT_SLOTS;
+
+		slot = realloc(worker->slot, room * sizeof *slot);
+		if (!slot)
+			return NULL;
+		memset(slot + worker->room, 0, (room - worker->room) * sizeof *slot);
+		worker->slot = slot;
+		worker->room = room;
+	}
+	slot = &worker->slot[worker->held];
+	if (!*slot)
+		*slot = calloc(1, sizeof **slot);
+	return *slot ? slot : NULL;
+}
+
 /* Begins the next block that was taken. True if it then runs. */
 static bool begin(struct cpu_worker *worker)
 {
 	struct cpu_launch *launch = worker->launch;
 	uint64_t block = block_at(launch, worker->first++);
-	struct cpu_slot **slot = &worker->slot[worker->held];
+	struct cpu_slot **slot = next_slot(worker);
 
-	if (!*slot)
-		*slot = calloc(1, sizeof **slot);
 	if (atomic_load_explicit(&launch->failed, memory_order_relaxed)) {
 		launch_finish(launch, 1);
 		return false;
 	}
-	if (!*slot || cpu_slot_begin(*slot, launch, block)) {
+	if (!slot || cpu_slot_begin(*slot, launch, block)) {
 		cpu_launch_fail(launch, 2, "no memory for a block's frames");
 		launch_finish(launch, 1);
 		return false;
@@ -389,7 +419,7 @@ static void work(struct cpu_worker *worker)
 				i++;
 		}
 		/* If all of them spin, or there are none, one more is begun. */
-		if (!progress && worker->held < MAX_IN_FLIGHT &&
+		if (!progress &&
 		    (worker->first < worker->end || take(worker, worker->held > 0))) {
 			if (begin(worker))
 				step(worker, worker->held - 1);
@@ -518,11 +548,12 @@ void cpu_pool_stop(struct hetckpt_device *device)
 	for (unsigned i = 0; i < pool->threads; i++) {
 		struct cpu_worker *w = &pool->worker[i];
 
-		for (unsigned k = 0; k < MAX_IN_FLIGHT; k++)
+		for (unsigned k = 0; k < w->room; k++)
 			if (w->slot[k]) {
 				cpu_slot_free(w->slot[k]);
 				free(w->slot[k]);
 			}
+		free(w->slot);
 		free(w->signal_stack);
 	}
 	pthread_cond_destroy(&pool->work);
@@ -532,12 +563,13 @@ void cpu_pool_stop(struct hetckpt_device *device)
 
 uint32_t cpu_pool_in_flight(const struct hetckpt_kernel *kernel, uint32_t threads, uint32_t dynamic_shared)
 {
-	size_t n;
+	size_t n = IN_FLIGHT_BYTES / kernel->module->device->pool.threads;
 
 	if (!kernel->spins)
 		return 1;
-	n = IN_FLIGHT_BYTES / cpu_slot_bytes(kernel->function, threads, dynamic_shared);
-	return n < 1 ? 1 : n > MAX_IN_FLIGHT / 4 ? MAX_IN_FLIGHT / 4 : (uint32_t)n;
+	n = (n > LEAST_IN_FLIGHT_BYTES ? n : LEAST_IN_FLIGHT_BYTES) /
+	    cpu_slot_bytes(kernel->function, threads, dynamic_shared);
+	return n < 1 ? 1 : n > MOST_IN_FLIGHT ? MOST_IN_FLIGHT : (uint32_t)n;
 }
 
 int cpu_pool_run(struct hetckpt_device *device, struct cpu_launch *launch)
