@@ -238,7 +238,7 @@ void Placer::addFuelPoll(BasicBlock *Latch, BasicBlock *Header,
 }
 
 /// A round of the loop may take any time: there is a call in it that sleeps, or of which nobody knows what
-/// it does, or a loop that is not itself a wait. (A wait asks within eight rounds of its own, which are
+/// it does, or a loop that is not itself a wait. (A wait asks within so many rounds of its own, which are
 /// counted on from one time that it is entered to the next.)
 static bool mayTakeLong(const Loop &L, const PollPlan &Plan) {
   for (const Loop *Inner : L.getLoopsInPreorder())
@@ -256,12 +256,14 @@ static bool mayTakeLong(const Loop &L, const PollPlan &Plan) {
 }
 
 /// A block that waits asks for the flag by a barrier, and for as long does not see that it need wait no
-/// more: where threads of many blocks meet, that was a tenth of the time. So it asks every few times.
+/// more: where threads of many blocks meet, that was a tenth of the time. So it asks every few times, a
+/// power of two that takes half a poll interval at most.
 void Placer::addWaitPoll(Loop &L, const LoopPlan &P, const PollPlan &Plan) {
-  constexpr unsigned Rounds = 8; // a power of two
+  constexpr uint64_t Most = 32;
+  uint64_t Half = uint64_t(PollInterval) * 1000 / 2;
+  uint64_t Rounds = std::min(bit_floor(Half / std::max<uint64_t>(P.CostPerIteration, 1)), Most);
   BasicBlock *Latch = L.getLoopLatch();
-  if (*K.PauseScope != Scope::Block || PollStride || !PollInterval || mayTakeLong(L, Plan) ||
-      P.CostPerIteration * Rounds > uint64_t(PollInterval) * 1000) {
+  if (*K.PauseScope != Scope::Block || PollStride || Rounds < 2 || mayTakeLong(L, Plan)) {
     addSafepoint(Latch, P.Header, P, "wait");
     return;
   }
@@ -271,7 +273,7 @@ void Placer::addWaitPoll(Loop &L, const LoopPlan &P, const PollPlan &Plan) {
   BasicBlock *Back = addGuard(Latch, P.Header, P, "ask", [&](IRBuilder<> &B) {
     Value *Next = B.CreateAdd(B.CreateLoad(B.getInt32Ty(), Round), B.getInt32(1));
     B.CreateStore(Next, Round);
-    return B.CreateICmpEQ(B.CreateAnd(Next, Rounds - 1), B.getInt32(0));
+    return B.CreateICmpEQ(B.CreateAnd(Next, B.getInt32(Rounds - 1)), B.getInt32(0));
   });
   addSafepoint(Back, P.Header, P, "wait");
   Counters.push_back(Round);

@@ -1,5 +1,5 @@
 ; SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-; A block that waits for another one asks for the flag every eighth time, for it asks by a barrier; each
+; A block that waits for another one asks for the flag every few times, for it asks by a barrier; each
 ; time where a round may take long, and in a test that pauses everywhere.
 ; RUN: %opt -passes='hetckpt-instrument,verify' -S %s | FileCheck %s
 ; RUN: %opt -hetckpt-poll-stride=1 -passes='hetckpt-instrument,verify' -S %s | FileCheck %s --check-prefix=EACH
@@ -13,7 +13,7 @@ declare void @llvm.nvvm.nanosleep(i32)
 ; CHECK-LABEL: define ptx_kernel void @__hetckpt_run_waits(
 ; CHECK: ask:
 ; CHECK-NEXT: [[NEXT:%.*]] = add {{.*}}i32 [[ROUND:%.*]], 1
-; CHECK-NEXT: [[PART:%.*]] = and i32 [[NEXT]], 7
+; CHECK-NEXT: [[PART:%.*]] = and i32 [[NEXT]], 31
 ; CHECK-NEXT: [[NOW:%.*]] = icmp eq i32 [[PART]], 0
 ; CHECK-NEXT: br i1 [[NOW]], label %poll.1, label %loop
 ; CHECK: poll.1:
@@ -21,7 +21,7 @@ declare void @llvm.nvvm.nanosleep(i32)
 ; CHECK: loop:
 ; CHECK-NEXT: [[ROUND]] = phi i32 [ 0, %entry ], [ [[NEXT]], %ask ], [ [[NEXT]], %poll.1 ]
 ; EACH-LABEL: define ptx_kernel void @__hetckpt_run_waits(
-; EACH-NOT: and i32 {{.*}}, 7
+; EACH-NOT: and i32 {{.*}}, 31
 ; EACH: call i32 @__hetckpt_poll_block(
 define ptx_kernel void @waits(ptr addrspace(1) %word) {
 entry:
@@ -39,7 +39,7 @@ done:
 }
 
 ; CHECK-LABEL: define ptx_kernel void @__hetckpt_run_sleeps(
-; CHECK-NOT: and i32 {{.*}}, 7
+; CHECK-NOT: and i32 {{.*}}, 31
 ; CHECK: call i32 @__hetckpt_poll_block(
 ; CHECK: {{^}}}
 define ptx_kernel void @sleeps(ptr addrspace(1) %word) {
@@ -59,7 +59,7 @@ done:
 }
 
 ; CHECK-LABEL: define ptx_kernel void @__hetckpt_run_works(
-; CHECK-NOT: and i32 {{.*}}, 7
+; CHECK-NOT: and i32 {{.*}}, 31
 ; CHECK: call i32 @__hetckpt_poll_block(
 ; CHECK: {{^}}}
 define ptx_kernel void @works(ptr addrspace(1) %word, i32 %n) {
@@ -87,9 +87,9 @@ done:
 
 ; A wait in a wait asks by itself.
 ; CHECK-LABEL: define ptx_kernel void @__hetckpt_run_meets(
-; CHECK: and i32 {{%[0-9]+}}, 7{{$}}
+; CHECK: and i32 {{%[0-9]+}}, 31{{$}}
 ; CHECK-NOT: {{^}}}
-; CHECK: and i32 {{%[0-9]+}}, 7{{$}}
+; CHECK: and i32 {{%[0-9]+}}, 31{{$}}
 ; CHECK: {{^}}}
 define ptx_kernel void @meets(ptr addrspace(1) %word) {
 entry:
