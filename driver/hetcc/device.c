@@ -98,7 +98,14 @@ void hetcc_source_arguments(const struct hetcc_options *options,
 		hetcc_list_add(command, "-include");
 		hetcc_list_addf(command, "%s/hetckpt_cuda_wrapper.h", toolchain->include);
 	}
-	hetcc_list_join(command, &options->common);
+	for (size_t i = 0; i < options->common.count; i++) {
+		char *word = options->common.item[i];
+
+		/* The language standard of a program's CUDA sources is none for C. */
+		if (hetcc_input_is_c(input) && (!strncmp(word, "-std=c++", 8) || !strncmp(word, "-std=gnu++", 10)))
+			continue;
+		hetcc_list_add(command, word);
+	}
 	/* Last, so that the program's own folders come first. */
 	if (toolchain->toolkit && !cuda)
 		hetcc_list_addf(command, "-isystem%s/include", toolchain->toolkit);

@@ -2,6 +2,7 @@
 /*
  * hetcc.h - the parts of the compiler driver.
  *
+ *   nvcc      nvcc's options in clang's words
  *   options   the command line, sorted by who needs it
  *   toolchain where clang, the pass, headers, libraries and a CUDA toolkit are
  *   process   argument vectors, running programs, temporary files
@@ -71,6 +72,15 @@ struct hetcc_options {
 	struct hetcc_list device;     /* device compilations only */
 	struct hetcc_list pass;       /* -hetckpt-... for the pass */
 };
+
+/* Writes a command line with nvcc's options in clang's words; words are copied or argv's own. */
+int hetcc_nvcc_options(int argc, char **argv, struct hetcc_list *out);
+
+/* The option's value is the next word. */
+bool hetcc_option_takes_word(const char *option);
+
+/* A source that is C by its name. */
+bool hetcc_input_is_c(const struct hetcc_input *input);
 
 /* 1: nothing is left to do (--help, --version). */
 int hetcc_options_parse(int argc, char **argv, struct hetcc_options *options);

@@ -44,14 +44,10 @@ static int host_compile(const struct hetcc_options *options, const struct hetcc_
 	if (input->kind == HETCC_KIND_CUDA || input->language) {
 		hetcc_list_add(&command, "-x");
 		hetcc_list_add(&command, input->language ? input->language : "cuda");
-	} else {
-		const char *dot = strrchr(input->path, '.');
-
+	} else if (hetcc_input_is_c(input)) {
 		/* clang++ would call it deprecated to take C for C++. */
-		if (dot && !strcmp(dot, ".c")) {
-			hetcc_list_add(&command, "-x");
-			hetcc_list_add(&command, "c");
-		}
+		hetcc_list_add(&command, "-x");
+		hetcc_list_add(&command, "c");
 	}
 	hetcc_list_add(&command, input->path);
 	if (output) {

@@ -15,7 +15,8 @@ static const char help[] =
 	"Usage: hetcc [options] file...\n"
 	"\n"
 	"Compiles and links CUDA programs whose kernels can be paused and resumed. Options are\n"
-	"those of clang++; a CUDA toolkit is used where there is one, and not needed.\n"
+	"those of clang++, and those of nvcc that have a meaning for it (make NVCC=hetcc); a CUDA\n"
+	"toolkit is used where there is one, and not needed.\n"
 	"\n"
 	"  -c                    compile to object files, do not link\n"
 	"  -o FILE               name of the output\n"
@@ -45,7 +46,7 @@ static const char help[] =
 /* Options whose value is the next word, for each compilation. */
 static const char *const with_value[] = {
 	"-D", "-U", "-I", "-include", "-imacros", "-isystem", "-iquote", "-idirafter", "-iprefix",
-	"-isysroot", "-Xclang", "-Xpreprocessor", "-mllvm", "-arch", "-target", "--param", "-Xassembler",
+	"-isysroot", "-Xclang", "-Xpreprocessor", "-mllvm", "-target", "--param", "-Xassembler",
 	"-ccc-gcc-name", "-ftemplate-depth", NULL
 };
 /* The same, of the host compilation: dependency files must be written once. */
@@ -60,6 +61,14 @@ static bool among(const char *const *names, const char *text)
 		if (!strcmp(*names, text))
 			return true;
 	return false;
+}
+
+bool hetcc_option_takes_word(const char *option)
+{
+	static const char *const own[] = {"-o", "-x", "-Xhetckpt", "-Xdevice", "-Xhost", NULL};
+
+	return among(own, option) || among(with_value, option) || among(host_with_value, option) ||
+	       among(link_with_value, option);
 }
 
 static const char *after(const char *text, const char *prefix)
@@ -103,6 +112,13 @@ static int file_add(struct hetcc_options *o, const char *path, const char *langu
 	return hetcc_fail(-EINVAL, "%s: not a source, an object or a library by its name (see -x)", path);
 }
 
+bool hetcc_input_is_c(const struct hetcc_input *input)
+{
+	const char *dot = strrchr(input->path, '.');
+
+	return input->kind == HETCC_KIND_SOURCE && !input->language && dot && !strcmp(dot, ".c");
+}
+
 /* Splits at commas; each part must be accepted. */
 static int split(struct hetcc_list *list, const char *text, const char *option,
                  bool (*valid)(const char *))
@@ -110,9 +126,14 @@ static int split(struct hetcc_list *list, const char *text, const char *option,
 	char *copy = hetcc_format("%s", text), *rest = copy, *part;
 
 	while ((part = strsep(&rest, ",")) != NULL) {
+		bool known = false;
+
 		if (!valid(part))
 			return hetcc_fail(-EINVAL, "%s: unknown %s", part, option);
-		hetcc_list_add(list, part);
+		for (size_t i = 0; i < list->count; i++)
+			known |= !strcmp(list->item[i], part);
+		if (!known)
+			hetcc_list_add(list, part);
 	}
 	return 0;
 }
@@ -193,9 +214,9 @@ static int own_option(struct hetcc_options *o, const char *a)
 	else if ((v = after(a, "--targets=")))
 		return split(&o->targets, v, "target", target_valid);
 	else if ((v = after(a, "--arch=")) || (v = after(a, "--cuda-gpu-arch=")) ||
-	         (v = after(a, "--offload-arch=")) || (v = after(a, "-arch=")))
+	         (v = after(a, "--offload-arch=")))
 		return split(&o->archs, v, "GPU architecture", arch_valid);
-	else if (!strcmp(a, "-fgpu-rdc") || !strcmp(a, "-rdc=true") || !strcmp(a, "-dc"))
+	else if (!strcmp(a, "-fgpu-rdc"))
 		return hetcc_fail(-ENOTSUP, "%s: device code of several files cannot be linked together; "
 		                  "kernels and what they call must be in one file", a);
 	else
@@ -219,19 +240,24 @@ static int other_option(struct hetcc_options *o, const char *a)
 	}
 	hetcc_list_add(&o->common, a);
 	/* Sanitizers, threads, coverage and link-time optimisation concern the link as well. */
-	if (!strcmp(a, "-pthread") || after(a, "-fsanitize") || after(a, "--target=") ||
+	if (!strcmp(a, "-pthread") || after(a, "-fopenmp") || after(a, "-fsanitize") || after(a, "--target=") ||
 	    !strcmp(a, "--coverage") || after(a, "-stdlib=") || after(a, "--sysroot="))
 		return input_add(o, HETCC_KIND_LINK_OPTION, a, NULL);
 	return 0;
 }
 
-int hetcc_options_parse(int argc, char **argv, struct hetcc_options *o)
+int hetcc_options_parse(int given, char **words, struct hetcc_options *o)
 {
+	struct hetcc_list rewritten = {0};
 	const char *language = NULL;
 	bool files_only = false;
-	int r = 0;
+	char **argv;
+	int argc, r;
 
 	*o = (struct hetcc_options){0};
+	r = hetcc_nvcc_options(given, words, &rewritten);
+	argc = (int)rewritten.count;
+	argv = rewritten.item;
 	for (int i = 1; i < argc && !r; i++) {
 		const char *a = argv[i], *value;
 		struct hetcc_list *list = NULL;
@@ -247,11 +273,13 @@ int hetcc_options_parse(int argc, char **argv, struct hetcc_options *o)
 		}
 		if (!strcmp(a, "--help") || !strcmp(a, "-h")) {
 			fputs(help, stdout);
-			return 1;
+			r = 1;
+			continue;
 		}
 		if (!strcmp(a, "--version")) {
 			puts("hetcc (hetckpt) " HETCKPT_VERSION);
-			return 1;
+			r = 1;
+			continue;
 		}
 		r = own_option(o, a);
 		if (r <= 0)
@@ -259,9 +287,7 @@ int hetcc_options_parse(int argc, char **argv, struct hetcc_options *o)
 		r = 0;
 
 		/* The value may be the next word. */
-		if (!strcmp(a, "-o") || !strcmp(a, "-x") || !strcmp(a, "-Xhetckpt") || !strcmp(a, "-Xdevice") ||
-		    !strcmp(a, "-Xhost") || among(with_value, a) || among(host_with_value, a) ||
-		    among(link_with_value, a)) {
+		if (hetcc_option_takes_word(a)) {
 			if (++i >= argc) {
 				r = hetcc_fail(-EINVAL, "%s: value missing", a);
 				continue;
@@ -277,8 +303,6 @@ int hetcc_options_parse(int argc, char **argv, struct hetcc_options *o)
 				hetcc_list_add(&o->device, value);
 			} else if (!strcmp(a, "-Xhost")) {
 				hetcc_list_add(&o->host, value);
-			} else if (!strcmp(a, "-arch")) {
-				r = split(&o->archs, value, "GPU architecture", arch_valid);
 			} else if (among(link_with_value, a)) {
 				r = input_add(o, HETCC_KIND_LINK_OPTION, a, NULL);
 				if (!r)
@@ -297,6 +321,7 @@ int hetcc_options_parse(int argc, char **argv, struct hetcc_options *o)
 		else
 			r = other_option(o, a);
 	}
+	hetcc_list_free(&rewritten);
 	if (!r && !o->archs.count)
 		hetcc_list_add(&o->archs, "sm_75");
 	return r ? r : consistent(o);

@@ -129,6 +129,33 @@ for sample in "$samples"/*/*.cu; do
 	has sample.ptx "__hetckpt_image"
 done
 
+# ---- nvcc's options
+works "nvcc's command line" "$hetcc" --no-toolkit -D FACTOR=3 -std c++17 -O 3 -arch=sm_80 -lineinfo -use_fast_math -m64 \
+	-Xcompiler -Wall,-Wextra --compiler-options "-fPIC -pthread" -Xptxas -v,-dlcm=cg --ptxas-options=-v \
+	--expt-relaxed-constexpr -extended-lambda --default-stream per-thread -ccbin g++ -t 2 -cudart static \
+	-diag-suppress 20012 -Werror all-warnings -Xlinker -rpath,/nowhere -maxrregcount=64 -x cu program.cu -x none \
+	helper.c helper.o -lm -lcudart_static -o program.nvcc
+readelf -d program.nvcc > dynamic
+has dynamic "NEEDED.*libcudart.so.13"
+has dynamic "/nowhere"
+"$hetcc" -### --no-toolkit -gencode arch=compute_80,code=sm_80 -gencode=arch=compute_90,code=\"sm_90,compute_90\" \
+	-Xcompiler -fopenmp -fmad=false -DCUDA_API_PER_THREAD_DEFAULT_STREAM program.cu 2> out
+has out "cuda-device-only.*cuda-gpu-arch=sm_80"
+has out "cuda-device-only.*cuda-gpu-arch=sm_90"
+has out "cuda-device-only.*-ffp-contract=off"
+hasnt out "cuda-host-only.*-ffp-contract=off"
+has out "-fopenmp.*cuda-host-only"
+has out "-fopenmp.*-o. .a.out"
+has out "fgpu-default-stream=per-thread"
+checks=$((checks + 1))
+[ "$(grep -c cuda-device-only out)" -eq 2 ] || fail "one architecture is compiled twice: $(cat out)"
+"$hetcc" -### --no-toolkit -O -g -o x program.cu 2> out
+has out "\"-O\" \"-g\""
+checks=$((checks + 1))
+"$hetcc" $flags -dc program.cu -o separate.o 2> err && [ -s separate.o ] || fail "-dc: $(cat err)"
+has err "^hetcc: warning: -dc: device code of each file is compiled and linked by itself$"
+refuses "-gencode: value missing" program.cu -gencode
+
 # ---- Outputs and other options
 works "default names" "$hetcc" $flags -c program.cu
 [ -s program.o ] || fail "-c made no program.o"
