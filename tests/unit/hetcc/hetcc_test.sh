@@ -241,6 +241,16 @@ if [ -x /usr/local/cuda/bin/ptxas ]; then
 	works "link with a toolkit" "$hetcc" --arch=sm_90 "$samples/matmul/matmul.cu" -o kit
 	readelf -d kit > dynamic
 	has dynamic "NEEDED.*libcudart.so"
+	if command -v cmake > /dev/null; then
+		mkdir cmake
+		printf '%s\n' 'cmake_minimum_required(VERSION 3.18)' 'project(kit LANGUAGES CXX CUDA)' \
+			'add_executable(kit kit.cu)' > cmake/CMakeLists.txt
+		echo '__global__ void kernel() {} int main() { kernel<<<1, 1>>>(); return 0; }' > cmake/kit.cu
+		works "CMake's compiler" cmake -S cmake -B made "-DCMAKE_CUDA_COMPILER=$hetcc" -DCMAKE_CUDA_RUNTIME_LIBRARY=Shared
+		works "CMake builds" cmake --build made
+		readelf -d made/kit > dynamic
+		has dynamic "NEEDED.*libcudart.so"
+	fi
 else
 	echo "skipped: compilation with a CUDA toolkit, for there is none"
 fi
