@@ -340,6 +340,8 @@ int hetckpt_launch_restore(struct hetckpt_core *core, struct hetckpt_function *f
 {
 	uint32_t threads = block[0] * block[1] * block[2];
 	uint64_t together = todo->parked_count;
+	struct hetckpt_launch_choice choice;
+	struct hetckpt_launch_facts facts;
 	struct hetckpt_flight *launch;
 	struct hetckpt_fit fit;
 	int rc;
@@ -364,13 +366,16 @@ int hetckpt_launch_restore(struct hetckpt_core *core, struct hetckpt_function *f
 	memset(todo, 0, sizeof *todo);
 	launch->resume = resume;
 	launch->done = done;
-	/* Short blocks go on in slices. */
-	launch->piece = launch->total;
-	if (!function->map->waits && !(flags & HETCKPT_LAUNCH_COOPERATIVE) && launch->total > fit.most) {
-		launch->piece = hetckpt_policy_piece(launch->total, fit.most);
-		if (!function->map->polls || (core->backend->flags & HETCKPT_BACKEND_OVERLAPS))
-			launch->slice = (uint64_t)fit.most * 4;
-	}
+	/* As one of a kernel that has never been measured here. */
+	facts = (struct hetckpt_launch_facts){
+		.pausable = 1, .polls = function->map->polls, .waits = function->map->waits,
+		.cooperative = (flags & HETCKPT_LAUNCH_COOPERATIVE) != 0, .blocks = launch->total, .resident = fit.most,
+		.looks = (core->backend->flags & HETCKPT_BACKEND_LOOKS) != 0,
+		.overlaps = (core->backend->flags & HETCKPT_BACKEND_OVERLAPS) != 0,
+	};
+	choice = hetckpt_policy_choose(&facts);
+	launch->piece = choice.slice;
+	launch->slice = choice.mode == HETCKPT_LAUNCH_SLICED ? choice.slice : 0;
 	*out = launch;
 	return 0;
 }

@@ -636,3 +636,4 @@ static int fake_limit_set(struct hetckpt_device *device, enum hetckpt_limit limi
 
 const struct hetckpt_backend fake_backend = FAKE_TABLE("fake", HETCKPT_BACKEND_NOTIFIES | HETCKPT_BACKEND_OVERLAPS);
 const struct hetckpt_backend fake_polled_backend = FAKE_TABLE("polled", 0);
+const struct hetckpt_backend fake_looking_backend = FAKE_TABLE("looking", HETCKPT_BACKEND_NOTIFIES | HETCKPT_BACKEND_LOOKS);

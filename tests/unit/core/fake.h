@@ -10,6 +10,7 @@
 
 extern const struct hetckpt_backend fake_backend;         /* calls completed() */
 extern const struct hetckpt_backend fake_polled_backend;  /* does not */
+extern const struct hetckpt_backend fake_looking_backend; /* looks at the flag before each block */
 
 /* Set before a device is opened. */
 struct fake_settings {
