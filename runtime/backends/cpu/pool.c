@@ -91,18 +91,23 @@ static void launch_unlink(struct hetckpt_device *device, struct cpu_launch *laun
 		}
 }
 
-/* True if the block may begin. The entry word is looked at once a block. */
+/* True if the block with that number in the grid may begin. The entry word is looked at once a block. */
+static bool number_may_begin(const struct hetckpt_launch *record, uint64_t linear)
+{
+	const char *line = (const char *)(uintptr_t)record->flags + linear % HETCKPT_FLAG_LINES * HETCKPT_FLAG_STRIDE;
+
+	if (__atomic_load_n((const uint32_t *)(line + HETCKPT_FLAG_ENTRY), __ATOMIC_ACQUIRE) != HETCKPT_FLAG_PAUSE)
+		return true;
+	((uint8_t *)(uintptr_t)record->unstarted)[linear] = 1;
+	return false;
+}
+
+/* The same of the slot's block. */
 static bool may_begin(const struct cpu_slot *slot)
 {
 	const struct hetckpt_launch *record = slot->launch->record;
 
-	if (!record)
-		return true;
-	if (__atomic_load_n(slot->block.flag + (HETCKPT_FLAG_ENTRY - HETCKPT_FLAG_POLL) / 4, __ATOMIC_ACQUIRE) !=
-	    HETCKPT_FLAG_PAUSE)
-		return true;
-	((uint8_t *)(uintptr_t)record->unstarted)[cpu_slot_linear(slot)] = 1;
-	return false;
+	return !record || number_may_begin(record, cpu_slot_linear(slot));
 }
 
 /* ---- A pool thread --------------------------------------------------------- */
@@ -195,7 +200,8 @@ static uint32_t beside_most(const struct cpu_worker *worker, const struct cpu_sl
 	uint64_t taken = worker->end - worker->first + 1;
 	uint32_t row = launch->grid[0] - slot->block.ctaid[0], n = BESIDE_THREADS / launch->block[0];
 
-	if (!launch->kernel->beside || slot->random || launch->stride || launch->dynamic_shared)
+	if (!launch->kernel->beside || slot->random || launch->stride || launch->dynamic_shared ||
+	    launch->kernel->variant == HETCKPT_VARIANT_RESUME)
 		return 0;
 	n = n < row ? n : row;
 	if (n < 2)
@@ -216,7 +222,8 @@ static enum cpu_outcome run_beside(struct cpu_worker *worker, struct cpu_slot *s
 {
 	struct cpu_launch *launch = slot->launch;
 	uint32_t most = beside_most(worker, slot), n = 1;
-	uint64_t block = block_at(launch, worker->first - 1), begin;
+	const struct hetckpt_launch *record = launch->record;
+	uint64_t linear = cpu_slot_linear(slot), begin;
 	enum cpu_outcome r;
 
 	if (!most)
@@ -229,15 +236,11 @@ static enum cpu_outcome run_beside(struct cpu_worker *worker, struct cpu_slot *s
 	while (n < most) {
 		worker->first++;
 		worker->extra++;
-		/* Of one that may not begin this is the end. */
-		if (launch->record) {
-			cpu_slot_locate(slot, block + n);
-			if (!may_begin(slot))
-				break;
-		}
+		/* Of one that may not begin this is the end. Neighbours in x have neighbouring numbers. */
+		if (record && !number_may_begin(record, linear + n))
+			break;
 		n++;
 	}
-	cpu_slot_locate(slot, block);
 	begin = now();
 	r = launch->kernel->beside(&slot->block, n) == HETCKPT_CPU_ENDED ? CPU_BLOCK_DONE : cpu_slot_fault(slot);
 	begin = now() - begin;
