@@ -28,6 +28,9 @@ inline constexpr llvm::StringLiteral PollAhead = "hetckpt.ahead";
 /// Metadata on a poll behind a strip: the site of the pace call whose answer it can correct, an
 /// i32.
 inline constexpr llvm::StringLiteral Paced = "hetckpt.paced";
+/// Property of a loop that shall not be unrolled only because it was made a strip: what the assembler does is
+/// no reason for other targets.
+inline constexpr llvm::StringLiteral Strip = "hetckpt.strip";
 /// Inside variants until they are finished: the logical block id and grid.
 inline constexpr llvm::StringLiteral LogicalBlock[3] = {
     "__hetckpt_logical_ctaid_x", "__hetckpt_logical_ctaid_y",

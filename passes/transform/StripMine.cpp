@@ -33,6 +33,7 @@
 // Gaps: latch or header must decide by an integer counter with a loop-invariant step and a
 // predicate ne, lt or gt; other loops poll by account.
 #include "transform/StripMine.h"
+#include "Names.h"
 #include "Options.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/Transforms/Utils/BasicBlockUtils.h"
@@ -235,8 +236,10 @@ StripMined stripMine(Loop &L, const CountedLoop &C, const Stride &By) {
   unsigned Size = 0;
   for (BasicBlock *BB : L.blocks())
     Size += BB->size();
-  if (Size > Large)
+  if (Size > Large && !findOptionMDForLoop(&L, "llvm.loop.unroll.disable")) {
+    addStringMetadataToLoop(&L, names::Strip.data());
     L.setLoopAlreadyUnrolled();
+  }
   return R;
 }
 

@@ -56,6 +56,7 @@ using namespace llvm;
 namespace hetckpt::cpu {
 namespace {
 
+constexpr char StripMetadata[] = "hetckpt.strip";
 constexpr unsigned MaxBlocks = 12;
 constexpr unsigned MaxResumeLoops = 4;
 constexpr unsigned MaxInstructions = 400;
@@ -155,6 +156,14 @@ void turnRound(Loop &L, LoopInfo &LI, DominatorTree &DT, AssumptionCache &AC, Sc
                /*IsUtilMode=*/true);
 }
 
+/// Strips may be unrolled here, as the loops were that they were made of.
+void unrollStrips(LoopInfo &LI) {
+  for (Loop *L : LI.getLoopsInPreorder())
+    if (findOptionMDForLoop(L, StripMetadata))
+      L->setLoopID(makePostTransformationMetadata(L->getHeader()->getContext(), L->getLoopID(),
+                                                  {StripMetadata, "llvm.loop.unroll.disable"}, {}));
+}
+
 /// Cuts are numbered: threads at lower ones go first.
 void cut(BasicBlock &B, unsigned Number, bool AtHeader) {
   Module &M = *B.getModule();
@@ -205,6 +214,7 @@ SmallVector<std::string, 4> cutLoops(llvm::Function &F, const StringSet<> &Leave
   LoopInfo LI(DT);
   for (Loop *L : LI)
     simplifyLoop(L, &DT, &LI, nullptr, nullptr, nullptr, false);
+  unrollStrips(LI);
   // Now that what loops begin with is a phi of its own, in front of each.
   defineUndefined(F);
   for (Loop *L : LI)

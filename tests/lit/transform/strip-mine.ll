@@ -177,3 +177,73 @@ body:
 out:
   ret void
 }
+
+; The assembler shall not unroll a large body, of which other targets think otherwise. One that was not to be unrolled
+; before says no more than that.
+; CHECK-LABEL: define ptx_kernel void @__hetckpt_run_large(
+; CHECK: {{^}}loop:
+; CHECK: br i1 {{.*}}, label %loop, label %strip.check{{.*}}, !llvm.loop [[STRIP:![0-9]+]]
+; CHECK-LABEL: define ptx_kernel void @__hetckpt_run_rolled(
+; CHECK: {{^}}loop:
+; CHECK: br i1 {{.*}}, label %loop, label %strip.check{{.*}}, !llvm.loop [[ROLLED:![0-9]+]]
+; CHECK-DAG: [[STRIP]] = distinct !{[[STRIP]], [[MARK:![0-9]+]], [[ONCE:![0-9]+]]}
+; CHECK-DAG: [[MARK]] = !{!"hetckpt.strip", i32 0}
+; CHECK-DAG: [[ROLLED]] = distinct !{[[ROLLED]], [[ONCE]]}
+; CHECK-DAG: [[ONCE]] = !{!"llvm.loop.unroll.disable"}
+define ptx_kernel void @large(ptr %p, i32 %n) {
+entry:
+  br label %loop
+loop:
+  %i = phi i32 [ 0, %entry ], [ %j, %loop ]
+  store volatile i32 %i, ptr %p
+  store volatile i32 %i, ptr %p
+  store volatile i32 %i, ptr %p
+  store volatile i32 %i, ptr %p
+  store volatile i32 %i, ptr %p
+  store volatile i32 %i, ptr %p
+  store volatile i32 %i, ptr %p
+  store volatile i32 %i, ptr %p
+  store volatile i32 %i, ptr %p
+  store volatile i32 %i, ptr %p
+  store volatile i32 %i, ptr %p
+  store volatile i32 %i, ptr %p
+  store volatile i32 %i, ptr %p
+  store volatile i32 %i, ptr %p
+  store volatile i32 %i, ptr %p
+  store volatile i32 %i, ptr %p
+  %j = add i32 %i, 1
+  %go = icmp ult i32 %j, %n
+  br i1 %go, label %loop, label %out
+out:
+  ret void
+}
+define ptx_kernel void @rolled(ptr %p, i32 %n) {
+entry:
+  br label %loop
+loop:
+  %i = phi i32 [ 0, %entry ], [ %j, %loop ]
+  store volatile i32 %i, ptr %p
+  store volatile i32 %i, ptr %p
+  store volatile i32 %i, ptr %p
+  store volatile i32 %i, ptr %p
+  store volatile i32 %i, ptr %p
+  store volatile i32 %i, ptr %p
+  store volatile i32 %i, ptr %p
+  store volatile i32 %i, ptr %p
+  store volatile i32 %i, ptr %p
+  store volatile i32 %i, ptr %p
+  store volatile i32 %i, ptr %p
+  store volatile i32 %i, ptr %p
+  store volatile i32 %i, ptr %p
+  store volatile i32 %i, ptr %p
+  store volatile i32 %i, ptr %p
+  store volatile i32 %i, ptr %p
+  %j = add i32 %i, 1
+  %go = icmp ult i32 %j, %n
+  br i1 %go, label %loop, label %out, !llvm.loop !0
+out:
+  ret void
+}
+
+!0 = distinct !{!0, !1}
+!1 = !{!"llvm.loop.unroll.disable"}
