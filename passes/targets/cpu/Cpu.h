@@ -188,6 +188,10 @@ llvm::SmallVector<std::string, 4> cutLoops(llvm::Function &Thread, const llvm::S
 /// Has the threads of L, which is going to be cut, collect their atomic additions, if there are any and it
 /// can be done.
 bool combine(llvm::Loop &L);
+/// Asked where a strip begins, for how many iterations it has.
+inline constexpr char PaceName[] = "__hetckpt_pace";
+/// Answers what asks for the length of strips, now that it is known which loops collect.
+void answerPaces(llvm::Function &Thread);
 /// Makes room for the word by which they find the table, once frames are known.
 void findTable(Variant &F);
 

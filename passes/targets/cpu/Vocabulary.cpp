@@ -99,8 +99,6 @@ Value *Lowerer::lower(StringRef Name) {
     return B.getTrue();
   if (Name == "due")
     return B.getTrue();
-  if (Name == "pace")
-    return Call.getArgOperand(1);
   if (Name == "nanosleep")
     return UndefValue::get(B.getVoidTy());
   if (wantsBlock(Name)) {
@@ -176,7 +174,7 @@ void failAtCall(CallInst &Call) {
 }
 
 bool isPoll(StringRef Name) {
-  return Name == "__hetckpt_poll_thread" || Name == "__hetckpt_poll_entry";
+  return Name == "__hetckpt_poll_thread" || Name == "__hetckpt_poll_entry" || Name == PaceName;
 }
 
 } // namespace

@@ -84,3 +84,83 @@ loop:
 end:
   ret void
 }
+
+; How far a strip goes of a loop that collects depends on how many threads a block has; of another it is what is planned.
+;
+; CHECK: define internal {{.*}}i32 @__hetckpt_run_strips.
+; CHECK: udiv i32 16384, %threads
+; CHECK: umax.i32(i32 %{{.*}}, i32 4)
+; CHECK: umin.i32(i32 %{{.*}}, i32 1000)
+; CHECK: define hidden i32 @__hetckpt_run_strips.run(
+; CHECK-NOT: udiv i32 16384
+; CHECK: define hidden i32 @__hetckpt_run_ordered.run(
+declare i32 @__hetckpt_pace(i32, i32, i32) memory(inaccessiblemem: readwrite) nounwind willreturn
+declare i32 @__hetckpt_poll_thread(ptr)
+
+define ptx_kernel void @__hetckpt_run_strips(i64 %n, i64 %step, ptr %from, ptr %bins, ptr %launch) {
+entry:
+  %x = call i32 @__hetckpt_tid_x()
+  %t = zext i32 %x to i64
+  br label %strip
+strip:
+  %first = phi i64 [ %t, %entry ], [ %next, %boundary ]
+  %planned = call i32 @__hetckpt_pace(i32 0, i32 4, i32 1000)
+  %iterations = zext i32 %planned to i64
+  %span = mul i64 %iterations, %step
+  %far = add i64 %first, %span
+  %limit = call i64 @llvm.umin.i64(i64 %far, i64 %n)
+  br label %loop
+loop:
+  %i = phi i64 [ %first, %strip ], [ %next, %loop ]
+  %p = getelementptr i8, ptr %from, i64 %i
+  %v = load i8, ptr %p
+  %z = zext i8 %v to i64
+  %q = getelementptr i32, ptr %bins, i64 %z
+  %old = atomicrmw add ptr %q, i32 1 monotonic
+  %next = add i64 %i, %step
+  %more = icmp ult i64 %next, %limit
+  br i1 %more, label %loop, label %check
+check:
+  %on = icmp ult i64 %next, %n
+  br i1 %on, label %boundary, label %end
+boundary:
+  %poll = call i32 @__hetckpt_poll_thread(ptr %launch)
+  %must = icmp ne i32 %poll, 0
+  br i1 %must, label %end, label %strip
+end:
+  ret void
+}
+
+define ptx_kernel void @__hetckpt_run_ordered(i64 %n, i64 %step, ptr %from, ptr %bins, ptr %launch) {
+entry:
+  %x = call i32 @__hetckpt_tid_x()
+  %t = zext i32 %x to i64
+  br label %strip
+strip:
+  %first = phi i64 [ %t, %entry ], [ %next, %boundary ]
+  %planned = call i32 @__hetckpt_pace(i32 0, i32 4, i32 1000)
+  %iterations = zext i32 %planned to i64
+  %span = mul i64 %iterations, %step
+  %far = add i64 %first, %span
+  %limit = call i64 @llvm.umin.i64(i64 %far, i64 %n)
+  br label %loop
+loop:
+  %i = phi i64 [ %first, %strip ], [ %next, %loop ]
+  %p = getelementptr i8, ptr %from, i64 %i
+  %v = load i8, ptr %p
+  %z = zext i8 %v to i64
+  %q = getelementptr i32, ptr %bins, i64 %z
+  %old = atomicrmw add ptr %q, i32 1 release
+  %next = add i64 %i, %step
+  %more = icmp ult i64 %next, %limit
+  br i1 %more, label %loop, label %check
+check:
+  %on = icmp ult i64 %next, %n
+  br i1 %on, label %boundary, label %end
+boundary:
+  %poll = call i32 @__hetckpt_poll_thread(ptr %launch)
+  %must = icmp ne i32 %poll, 0
+  br i1 %must, label %end, label %strip
+end:
+  ret void
+}
