@@ -88,6 +88,8 @@ void hetcc_source_arguments(const struct hetcc_options *options,
 		/* Newer toolkits than clang has heard of work as the newest that it has. */
 		hetcc_list_addf(command, "--cuda-path=%s", toolchain->toolkit);
 		hetcc_list_add(command, "-Wno-unknown-cuda-version");
+		hetcc_list_add(command, "-include");
+		hetcc_list_addf(command, "%s/detail/host_minmax.h", toolchain->include);
 	} else if (cuda) {
 		/* The path keeps clang from taking versions from a toolkit that it finds. */
 		hetcc_list_addf(command, "--cuda-path=%s", toolchain->include);

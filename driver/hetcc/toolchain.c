@@ -127,8 +127,8 @@ int hetcc_toolchain_find(const struct hetcc_options *o, struct hetcc_toolchain *
 		r = clang_find(t);
 	if (!r)
 		r = toolkit_find(o, t);
-	/* Host files of a CUDA program include cuda_runtime.h too. */
-	if (!r && !t->toolkit)
+	/* Without a toolkit host files of a CUDA program include cuda_runtime.h too. */
+	if (!r && (cuda || !t->toolkit))
 		r = part_find(prefix, "the CUDA headers", "include/hetckpt/cuda", &t->include);
 	if (!r && cuda && !t->toolkit)
 		r = part_find(prefix, "the device library", "lib/hetckpt/devicelib.bc", &t->devicelib);

@@ -241,6 +241,15 @@ if [ -x /usr/local/cuda/bin/ptxas ]; then
 	works "link with a toolkit" "$hetcc" --arch=sm_90 "$samples/matmul/matmul.cu" -o kit
 	readelf -d kit > dynamic
 	has dynamic "NEEDED.*libcudart.so"
+	# On the host as nvcc has them; a program's own go first.
+	cat > least.cu <<-'END'
+		#include <algorithm>
+		int max(long a, int b) { return a > b ? 1 : 2; }
+		using namespace std;
+		int main(int n, char **) { return min(n, 3) + min(2u, n) + (int)max(0.5f, (double)n) + max(5l, n) + std::min(n, 0) - 4; }
+	END
+	works "min and max on the host" "$hetcc" least.cu -o least
+	works "their results" env LD_LIBRARY_PATH= LD_PRELOAD="$fake/libcudart.so.13" ./least
 	if command -v cmake > /dev/null; then
 		mkdir cmake
 		printf '%s\n' 'cmake_minimum_required(VERSION 3.18)' 'project(kit LANGUAGES CXX CUDA)' \

@@ -7,14 +7,13 @@
 #ifndef HETCKPT_CUDA_DETAIL_MATH_H
 #define HETCKPT_CUDA_DETAIL_MATH_H
 
-/* clang's header has min(int, int) and max(int, int) for the device. */
-static inline __host__ int min(int a, int b) { return a < b ? a : b; }
-static inline __host__ int max(int a, int b) { return a > b ? a : b; }
+#include "host_minmax.h"
 
+/* clang's header has min(int, int) and max(int, int) for the device. */
 #define HETCKPT_MINMAX_(result, first, second)                                 \
-	static inline __host__ __device__ result min(first a, second b)        \
+	static inline __device__ result min(first a, second b)                 \
 	{ return (result)a < (result)b ? (result)a : (result)b; }              \
-	static inline __host__ __device__ result max(first a, second b)        \
+	static inline __device__ result max(first a, second b)                 \
 	{ return (result)a > (result)b ? (result)a : (result)b; }
 
 HETCKPT_MINMAX_(unsigned int, unsigned int, unsigned int)
@@ -32,9 +31,9 @@ HETCKPT_MINMAX_(unsigned long long, unsigned long long, long long)
 
 /* Of floating numbers: a NaN loses against a number, as in C. */
 #define HETCKPT_FMINMAX_(result, first, second, f)                             \
-	static inline __host__ __device__ result min(first a, second b)        \
+	static inline __device__ result min(first a, second b)                 \
 	{ return __builtin_fmin##f(a, b); }                                    \
-	static inline __host__ __device__ result max(first a, second b)        \
+	static inline __device__ result max(first a, second b)                 \
 	{ return __builtin_fmax##f(a, b); }
 
 HETCKPT_FMINMAX_(float, float, float, f)
