@@ -147,12 +147,16 @@ static void print_kernels(const json_t *kernels)
 
 static void print_memory(const json_t *memory)
 {
-	char a[HETCKPT_TEXT_SHORT], b[HETCKPT_TEXT_SHORT];
+	char a[HETCKPT_TEXT_SHORT], b[HETCKPT_TEXT_SHORT], c[HETCKPT_TEXT_SHORT];
+	uint64_t heap = (uint64_t)number_of(memory, "heap_bytes");
 
-	printf("memory: %s in %lld allocations, %s page-locked\n",
+	printf("memory: %s in %lld allocations",
 	       hetckpt_bytes_format((uint64_t)number_of(memory, "bytes"), a),
-	       number_of(memory, "allocations"),
-	       hetckpt_bytes_format((uint64_t)number_of(memory, "page_locked_bytes"), b));
+	       number_of(memory, "allocations"));
+	if (heap)
+		printf(" (with the heap of kernels, %s)", hetckpt_bytes_format(heap, b));
+	printf(", %s page-locked\n",
+	       hetckpt_bytes_format((uint64_t)number_of(memory, "page_locked_bytes"), c));
 }
 
 /* ---- A snapshot -------------------------------------------------------- */

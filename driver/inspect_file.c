@@ -421,6 +421,18 @@ static uint64_t sum(const json_t *list)
 	return bytes;
 }
 
+/* Of the heap of kernels. */
+static uint64_t heap_bytes(const json_t *list)
+{
+	json_t *entry;
+	size_t i;
+
+	json_array_foreach((json_t *)list, i, entry)
+		if (json_is_true(json_object_get(entry, "heap")))
+			return number_of(entry, "bytes");
+	return 0;
+}
+
 static json_t *module_names(const json_t *modules)
 {
 	json_t *names = json_array(), *module;
@@ -441,13 +453,14 @@ static json_t *overview(const struct inspection *in, const char *path)
 	const json_t *host = json_object_get(m, "host_buffers");
 	const json_t *device = json_object_get(m, "device");
 
-	return json_pack("{s:s, s:I, s:I, s:{s:s, s:I, s:s}, s:{s:I, s:I, s:I, s:I}, s:o, s:I, s:I, s:o, s:[]}",
+	return json_pack("{s:s, s:I, s:I, s:{s:s, s:I, s:s}, s:{s:I, s:I, s:I, s:I, s:I}, s:o, s:I, s:I, s:o, s:[]}",
 			 "file", path, "file_bytes",
 			 (json_int_t)hetckpt_reader_file_bytes(in->reader), "abi",
 			 (json_int_t)number_of(m, "abi"), "device", "backend",
 			 text_of(device, "backend"), "index", (json_int_t)number_of(device, "index"),
 			 "name", text_of(device, "name"), "memory", "allocations",
 			 (json_int_t)json_array_size(memory), "bytes", (json_int_t)sum(memory),
+			 "heap_bytes", (json_int_t)heap_bytes(memory),
 			 "page_locked_buffers", (json_int_t)json_array_size(host),
 			 "page_locked_bytes", (json_int_t)sum(host), "modules",
 			 module_names(json_object_get(m, "modules")), "streams",

@@ -9,6 +9,7 @@
 #include "targets/nvptx/Widen.h"
 #include "transform/Assembly.h"
 #include "transform/Contract.h"
+#include "transform/DeviceHeap.h"
 #include "transform/ExactMath.h"
 #include "transform/FunctionPointers.h"
 #include "transform/PlacePolls.h"
@@ -39,6 +40,7 @@ std::vector<Kernel> instrumentModule(Module &M) {
   if (Kernels.empty())
     return Kernels;
   adoptAssembly(M);
+  adoptDeviceHeap(M);
   contractModule(M);
   resolveFunctionPointers(M);
   publishStoredTables(M);
@@ -72,6 +74,7 @@ PreservedAnalyses HetckptPass::run(Module &M, ModuleAnalysisManager &) {
   VariableBlock Variables = layOutVariables(M);
   if (EmbedImage)
     embedImage(M, Kernels, Variables);
+  linkDeviceHeap(M);
   pinMultiplications(M);
   redirectVariables(M, Variables);
   widenCounters(M);

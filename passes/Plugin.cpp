@@ -9,6 +9,7 @@
 #include "targets/nvptx/Lower.h"
 #include "transform/Assembly.h"
 #include "transform/Contract.h"
+#include "transform/DeviceHeap.h"
 #include "transform/FunctionPointers.h"
 #include "transform/GridBarrier.h"
 #include "transform/ShuffledValues.h"
@@ -52,6 +53,8 @@ bool parse(StringRef Name, ModulePassManager &MPM,
     MPM.addPass(StepPass<instrumentOnly>());
   else if (Name == "hetckpt-assembly")
     MPM.addPass(StepPass<hetckpt::adoptAssembly>());
+  else if (Name == "hetckpt-device-heap")
+    MPM.addPass(StepPass<hetckpt::adoptDeviceHeap>());
   else if (Name == "hetckpt-grid-barrier")
     MPM.addPass(StepPass<gridBarrier>());
   else if (Name == "hetckpt-shuffled-values")

@@ -3,6 +3,7 @@
 #include "Options.h"
 #include "analysis/Scope.h"
 #include "analysis/Waits.h"
+#include "transform/DeviceHeap.h"
 #include "llvm/Analysis/BlockFrequencyInfo.h"
 #include "llvm/Analysis/BranchProbabilityInfo.h"
 #include "llvm/Analysis/CFG.h"
@@ -72,6 +73,10 @@ static uint64_t instructionCost(const Instruction &I) {
     if (auto *II = dyn_cast<IntrinsicInst>(Call))
       if (II->isAssumeLikeIntrinsic())
         return 0;
+    // A few atomic operations and fences.
+    if (const Function *Callee = Call->getCalledFunction();
+        Callee && Callee->getName().starts_with(names::HeapPrefix))
+      return 4 * Atomic;
     // Loads with an order, as libraries write them.
     if (Call->isInlineAsm() && Call->mayReadOrWriteMemory())
       return Global;

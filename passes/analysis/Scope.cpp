@@ -197,8 +197,6 @@ ScopeResult computeScope(Function &F) {
                                         : "too much code to inline a call of ") +
                   Callee->getName())
                      .str();
-    else if (Callee->getName() == "malloc" || Callee->getName() == "free")
-      R.Reason = "the device heap (malloc or free in a kernel)";
     else if (Callee->getName().starts_with("cudaLaunchDevice") ||
              Callee->getName().starts_with("cudaGetParameterBuffer") ||
              Callee->getName().starts_with("__cudaCDP"))

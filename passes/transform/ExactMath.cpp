@@ -17,20 +17,17 @@
 #include "transform/ExactMath.h"
 #include "exact/Exact.h"
 #include "image/InlineAsm.h"
+#include "transform/Library.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Analysis/OptimizationRemarkEmitter.h"
 #include "llvm/Analysis/ValueTracking.h"
-#include "llvm/Bitcode/BitcodeReader.h"
-#include "llvm/IR/AttributeMask.h"
 #include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InlineAsm.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/Module.h"
-#include "llvm/Linker/Linker.h"
 #include "llvm/Support/CommandLine.h"
-#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Transforms/Utils/Cloning.h"
 #include <set>
 
@@ -55,7 +52,6 @@ private:
   Value *exactMath(IntrinsicInst &Call, StringRef Operation);
   bool replace(CallBase &Call);
   unsigned replaceIn(Function &F);
-  void link();
   void inlineAll();
 
   Module &M;
@@ -265,14 +261,6 @@ unsigned Exact::replaceIn(Function &F) {
   return Count;
 }
 
-/// Puts the definitions of what is used into M.
-void Exact::link() {
-  Library->setTargetTriple(M.getTargetTriple());
-  Library->setDataLayout(M.getDataLayout());
-  if (Linker::linkModules(M, std::move(Library), Linker::Flags::LinkOnlyNeeded))
-    report_fatal_error("hetckpt: cannot link the exact forms of approximate operations");
-}
-
 void Exact::inlineAll() {
   for (const std::string &Name : Used) {
     Function *F = M.getFunction(Name);
@@ -300,22 +288,7 @@ bool Exact::run() {
   if (isApproximate(M.getModuleInlineAsm()))
     refuse("file-scope assembly with approximate instructions has no exact form");
 
-  StringRef Bytes(hetckpt_exact, hetckpt_exact_end - hetckpt_exact);
-  Expected<std::unique_ptr<Module>> Read =
-      parseBitcodeFile(MemoryBufferRef(Bytes, "exact.bc"), M.getContext());
-  if (!Read)
-    report_fatal_error(Read.takeError());
-  Library = std::move(*Read);
-  // Its code takes on what holds for the module and the functions that it gets into.
-  while (!Library->named_metadata_empty())
-    Library->eraseNamedMetadata(&*Library->named_metadata_begin());
-  for (Function &F : *Library) {
-    AttributeMask Own;
-    for (Attribute A : F.getAttributes().getFnAttrs())
-      if (A.isStringAttribute())
-        Own.addAttribute(A.getKindAsString());
-    F.removeFnAttrs(Own);
-  }
+  Library = readLibrary(StringRef(hetckpt_exact, hetckpt_exact_end - hetckpt_exact), M.getContext());
 
   bool Changed = false;
   SmallVector<Function *, 16> Functions;
@@ -334,7 +307,7 @@ bool Exact::run() {
              << " approximate operations replaced by exact ones");
   }
   if (!Used.empty()) {
-    link();
+    linkLibrary(M, std::move(Library));
     inlineAll();
   }
   for (Function &F : make_early_inc_range(M))

@@ -143,7 +143,8 @@ struct hetckpt_launch_command {
 enum hetckpt_limit {
 	HETCKPT_LIMIT_STACK,       /* bytes of stack a thread, where the compiler does not know the need */
 	HETCKPT_LIMIT_PRINTF,      /* bytes of the buffer of printf */
-	HETCKPT_LIMIT_MALLOC_HEAP, /* bytes of the heap of malloc in kernels */
+	HETCKPT_LIMIT_MALLOC_HEAP, /* bytes of the heap of malloc in kernels, which is the session's: no device
+	                              is told */
 	HETCKPT_LIMIT_COUNT
 };
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device_heap.h"
 #include "runtime/common/log.h"
 
 /* Attributes of cudaFuncSetAttribute. */
@@ -57,6 +58,16 @@ int hetckpt_core_alloc(struct hetckpt_core *core, uint64_t bytes, uint64_t align
 
 	if (rc == -ENOMEM && trim(core))
 		rc = hetckpt_heap_alloc(&core->app, bytes, align, 0, address, error);
+	return rc;
+}
+
+int hetckpt_core_claim(struct hetckpt_core *core, uint64_t address, uint64_t bytes, uint64_t tag,
+                       struct hetckpt_error *error)
+{
+	int rc = hetckpt_heap_claim(&core->app, address, bytes, tag, error);
+
+	if (rc == -ENOMEM && trim(core))
+		rc = hetckpt_heap_claim(&core->app, address, bytes, tag, error);
 	return rc;
 }
 
@@ -352,13 +363,13 @@ int hetckpt_core_limit(struct hetckpt_core *core, enum hetckpt_limit limit, uint
                        struct hetckpt_error *error)
 {
 	static const uint64_t standard[HETCKPT_LIMIT_COUNT] = {
-		[HETCKPT_LIMIT_STACK] = 1024, [HETCKPT_LIMIT_PRINTF] = 1 << 20, [HETCKPT_LIMIT_MALLOC_HEAP] = 8 << 20,
+		[HETCKPT_LIMIT_STACK] = 1024, [HETCKPT_LIMIT_PRINTF] = 1 << 20,
 	};
 	uint64_t set = value ? value : standard[limit];
 	int rc = 0;
 
-	/* What nobody has set is as the device has it. */
-	if (value || core->dev.limit[limit])
+	/* What nobody has set is as the device has it. The heap is the session's. */
+	if (limit != HETCKPT_LIMIT_MALLOC_HEAP && (value || core->dev.limit[limit]))
 		rc = hetckpt_dev_limit(&core->dev, limit, set, error);
 	/* A device sets memory for all stacks aside that it may need at once. */
 	if (rc == -ENOMEM && trim(core))
@@ -433,10 +444,14 @@ bool hetckpt_command_act(struct hetckpt_core *core, struct hetckpt_command *comm
 	case HETCKPT_MSG_DEVICE_LIMIT: {
 		const struct hetckpt_msg_limit *msg = (const void *)(command->msg + 1);
 
-		rc = msg->limit < HETCKPT_LIMIT_COUNT && msg->value && msg->value <= INT64_MAX
-			? hetckpt_core_limit(core, (enum hetckpt_limit)msg->limit, msg->value, &error)
-			: hetckpt_error_set(&error, -EINVAL, CUDA_INVALID_VALUE, "limit %u cannot be set to %" PRIu64,
-			                    msg->limit, msg->value);
+		if (msg->limit == HETCKPT_LIMIT_MALLOC_HEAP && hetckpt_device_heap_there(core))
+			rc = hetckpt_error_set(&error, -EEXIST, CUDA_INVALID_VALUE,
+				"kernels have used the heap: its size cannot be changed any more");
+		else
+			rc = msg->limit < HETCKPT_LIMIT_COUNT && msg->value && msg->value <= INT64_MAX
+				? hetckpt_core_limit(core, (enum hetckpt_limit)msg->limit, msg->value, &error)
+				: hetckpt_error_set(&error, -EINVAL, CUDA_INVALID_VALUE,
+				                    "limit %u cannot be set to %" PRIu64, msg->limit, msg->value);
 		if (rc)
 			hetckpt_log(HETCKPT_LOG_INFO, "%s", error.text);
 		break;

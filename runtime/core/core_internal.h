@@ -252,6 +252,8 @@ void hetckpt_command_reply(struct hetckpt_core *core, struct hetckpt_command *co
 
 int hetckpt_core_alloc(struct hetckpt_core *core, uint64_t bytes, uint64_t align, uint64_t *address,
                        struct hetckpt_error *error); /* commands.c: application memory */
+int hetckpt_core_claim(struct hetckpt_core *core, uint64_t address, uint64_t bytes, uint64_t tag,
+                       struct hetckpt_error *error); /* the same at an address */
 /* commands.c: sets a limit of the session on its device; 0: CUDA's default, set by nobody. */
 int hetckpt_core_limit(struct hetckpt_core *core, enum hetckpt_limit limit, uint64_t value,
                        struct hetckpt_error *error);

@@ -26,6 +26,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "device_heap.h"
 #include "launch.h"
 #include "runtime/common/log.h"
 
@@ -338,6 +339,8 @@ static int issue_launch(struct hetckpt_core *core, struct hetckpt_stream *stream
 
 	rc = hetckpt_launch_prepare(core, stream, msg, command->behind, &command->flight, &expected, &resident,
 	                            error);
+	if (!rc && hetckpt_function_find(&core->modules, msg->function)->code->uses_heap)
+		rc = hetckpt_device_heap_make(core, error);
 	if (rc)
 		return rc;
 	if (command->flight && stream->gate) {

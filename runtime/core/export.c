@@ -100,7 +100,9 @@ static int export_memory(struct export *e)
 	for (size_t i = 0; i < count && !rc; i++) {
 		json_t *entry = json_object();
 
-		if (entry && list[i].tag) {
+		if (entry && list[i].tag == HETCKPT_TAG_HEAP) {
+			json_object_set_new(entry, "heap", json_true());
+		} else if (entry && list[i].tag) {
 			const struct hetckpt_code *code = hetckpt_modules_find(&e->core->modules, list[i].tag - 1);
 
 			json_object_set_new(entry, "module", json_integer((json_int_t)list[i].tag - 1));

@@ -88,6 +88,14 @@ static int add_modules(struct hetckpt_load *load)
 	return load->fields.rc;
 }
 
+uint64_t hetckpt_load_tag(struct hetckpt_load *load, const json_t *entry)
+{
+	if (json_is_true(json_object_get(entry, "heap")))
+		return HETCKPT_TAG_HEAP;
+	return json_object_get(entry, "module")
+		? HETCKPT_TAG_MODULE(hetckpt_field_number(&load->fields, entry, "module", INT64_MAX - 1)) : 0;
+}
+
 /* One allocation of the manifest, with its contents: they are there before memory is asked
    for, so that a wrong number cannot ask for more than the file holds. */
 static int read_allocation(struct hetckpt_load *load, const json_t *entry, size_t i, struct allocation *a)
@@ -97,9 +105,7 @@ static int read_allocation(struct hetckpt_load *load, const json_t *entry, size_
 	hetckpt_fields_what(&load->fields, "allocation %zu", i);
 	a->address = hetckpt_field_address(&load->fields, entry, "address");
 	a->bytes = hetckpt_field_number(&load->fields, entry, "bytes", HETCKPT_ARENA_BYTES);
-	a->tag = 0;
-	if (json_object_get(entry, "module"))
-		a->tag = HETCKPT_TAG_MODULE(hetckpt_field_number(&load->fields, entry, "module", INT64_MAX - 1));
+	a->tag = hetckpt_load_tag(load, entry);
 	if (load->outline)
 		return load->fields.rc;
 	a->offset = hetckpt_field_number(&load->fields, entry, "offset", HETCKPT_ARENA_BYTES);

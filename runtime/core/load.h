@@ -56,6 +56,9 @@ int hetckpt_load_failed(struct hetckpt_load *load, int rc);
 /* Finds a section of exactly bytes bytes. */
 int hetckpt_load_section(struct hetckpt_load *load, const char *name, uint64_t bytes, size_t *number);
 
+/* The tag of the manifest's allocation. */
+uint64_t hetckpt_load_tag(struct hetckpt_load *load, const json_t *entry);
+
 /* Reads a whole section into fresh memory (free() it). */
 int hetckpt_load_read(struct hetckpt_load *load, const char *name, uint64_t bytes, void **data);
 

@@ -45,8 +45,7 @@ static int list_wanted(struct hetckpt_load *load, struct wanted **out, size_t *c
 		hetckpt_fields_what(&load->fields, "allocation %zu", i);
 		wanted[i].address = hetckpt_field_address(&load->fields, entry, "address");
 		wanted[i].bytes = hetckpt_field_number(&load->fields, entry, "bytes", HETCKPT_ARENA_BYTES);
-		if (json_object_get(entry, "module"))
-			wanted[i].tag = HETCKPT_TAG_MODULE(hetckpt_field_number(&load->fields, entry, "module", INT64_MAX - 1));
+		wanted[i].tag = hetckpt_load_tag(load, entry);
 		if (!load->fields.rc && i && wanted[i].address <= wanted[i - 1].address)
 			hetckpt_fields_fail(&load->fields, -EINVAL, "it is not behind the one before");
 		if (load->fields.rc)

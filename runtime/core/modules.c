@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device_heap.h"
 #include "include/hetckpt/abi.h"
 #include "runtime/common/timeline.h"
 #include "runtime/fatbin/fatbin.h"
@@ -125,6 +126,11 @@ static int write_variables(struct hetckpt_modules *modules, struct hetckpt_code 
 
 		memcpy(block + r->offset, &value, sizeof value);
 	}
+	if (code->uses_heap) {
+		uint64_t heap = modules->memory->base + HETCKPT_HEAP_OFFSET;
+
+		memcpy(block + hetckpt_device_heap_variable(map)->offset, &heap, sizeof heap);
+	}
 	rc = hetckpt_dev_write(modules->dev, code->variables, block, map->variable_bytes, error);
 	free(block);
 	return rc;
@@ -143,6 +149,7 @@ int hetckpt_code_load(struct hetckpt_modules *modules, struct hetckpt_code *code
 	if (rc)
 		goto fail;
 	begin = hetckpt_timeline_now();
+	code->uses_heap = hetckpt_device_heap_variable(code->map);
 	if (code->map->variable_bytes) {
 		if (at) {
 			code->variables = at;

@@ -19,6 +19,7 @@
 
 /* Arena tag of a module's variables; 0 is the application's own memory. */
 #define HETCKPT_TAG_MODULE(number) ((number) + 1)
+#define HETCKPT_TAG_HEAP UINT64_MAX /* the heap of kernels, device_heap.h */
 
 /* How many blocks fit on the device at once. */
 struct hetckpt_fit {
@@ -53,6 +54,7 @@ struct hetckpt_code {
 	struct hetckpt_image *opened;
 	struct hetckpt_map *map;
 	uint64_t variables;                      /* 0: none */
+	bool uses_heap;                          /* kernels allocate: there has to be a device heap */
 	struct hetckpt_module_source source;     /* what the back end keeps */
 	struct hetckpt_module *module;           /* NULL: not loaded */
 	struct hetckpt_function *functions;

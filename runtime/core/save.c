@@ -151,7 +151,9 @@ static int list_memory(struct save *save, json_t *allocations)
 				return no_memory(save);
 			}
 		}
-		if (entry && list[i].tag)
+		if (entry && list[i].tag == HETCKPT_TAG_HEAP)
+			json_object_set_new(entry, "heap", json_true());
+		else if (entry && list[i].tag)
 			json_object_set_new(entry, "module", json_integer((json_int_t)list[i].tag - 1));
 		rc = append(save, allocations, entry);
 	}

@@ -30,16 +30,19 @@ static const char *state_name(const struct hetckpt_core *core)
 static json_t *memory_json(struct hetckpt_core *core)
 {
 	struct hetckpt_error ignored;
-	uint64_t free_bytes = 0, total = 0, host = 0;
+	uint64_t free_bytes = 0, total = 0, host = 0, heap = 0;
+	const struct hetckpt_arena_allocation *list;
 	size_t count;
 
-	hetckpt_arena_list(core->app.arena, &count);
+	list = hetckpt_arena_list(core->app.arena, &count);
+	for (size_t i = 0; i < count; i++)
+		heap += list[i].tag == HETCKPT_TAG_HEAP ? list[i].bytes : 0;
 	for (struct hetckpt_host_buffer *b = core->hosts; b; b = b->next)
 		host += b->bytes;
 	if (core->failed || core->dev.ops->memory_info(core->dev.handle, &free_bytes, &total, &ignored))
 		free_bytes = total = 0;
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "allocations", (json_int_t)count,
-		"bytes", (json_int_t)hetckpt_arena_used(core->app.arena),
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "allocations", (json_int_t)count,
+		"bytes", (json_int_t)hetckpt_arena_used(core->app.arena), "heap_bytes", (json_int_t)heap,
 		"runtime_bytes", (json_int_t)hetckpt_arena_used(core->internal.arena),
 		"page_locked_bytes", (json_int_t)host,
 		"device_free", (json_int_t)free_bytes, "device_total", (json_int_t)total);

@@ -471,7 +471,6 @@ static void test_limits(struct gpu *g)
 {
 	check_rc(g, g->ops->limit_set(g->device, HETCKPT_LIMIT_STACK, 16384, &g->error), 0, "a stack of 16 KiB");
 	check_rc(g, g->ops->limit_set(g->device, HETCKPT_LIMIT_PRINTF, 2 * MIB, &g->error), 0, "a buffer of 2 MiB for printf");
-	check_rc(g, g->ops->limit_set(g->device, HETCKPT_LIMIT_MALLOC_HEAP, 16 * MIB, &g->error), 0, "a heap of 16 MiB");
 	check(g->ops->limit_set(g->device, HETCKPT_LIMIT_STACK, (uint64_t)1 << 40, &g->error) < 0,
 	      "a stack of 1 TiB is refused");
 	note("%s", g->error.text);

@@ -49,6 +49,11 @@ __device__ int vprintf(const char *, const char *);
 __device__ int printf(const char *, ...);
 __device__ void free(void *) __attribute__((nothrow));
 __device__ void *malloc(size_t) __attribute__((nothrow)) __attribute__((malloc));
+__device__ void *__nv_aligned_device_malloc_impl(size_t, size_t) __attribute__((nothrow));
+__device__ static inline void *__nv_aligned_device_malloc(size_t bytes, size_t align)
+{
+	return __nv_aligned_device_malloc_impl(bytes, align);
+}
 /* Not noreturn: control flow after a failed assertion stays ordinary. */
 __device__ void __assertfail(const char *message, const char *file, unsigned line,
                              const char *function, size_t char_size);

@@ -451,7 +451,7 @@ void Flattener::cloneBody(llvm::Function &F) {
   New->setVisibility(GlobalValue::DefaultVisibility);
   New->setCallingConv(CallingConv::C);
   New->setComdat(nullptr);
-  // Attributes that speak of a GPU, or would keep what waits from being inlined.
+  // Attributes that speak of a GPU, name arguments by their place, or would keep what waits from being inlined.
   AttributeMask Drop;
   for (Attribute A : New->getAttributes().getFnAttrs())
     if (A.isStringAttribute() && !A.getKindAsString().starts_with("denormal-fp-math"))
@@ -459,7 +459,7 @@ void Flattener::cloneBody(llvm::Function &F) {
   for (auto K : {Attribute::OptimizeNone, Attribute::Convergent, Attribute::NoInline,
                  Attribute::Memory, Attribute::AlwaysInline, Attribute::StackProtect,
                  Attribute::StackProtectStrong, Attribute::WillReturn, Attribute::NoSync,
-                 Attribute::Speculatable})
+                 Attribute::Speculatable, Attribute::AllocSize})
     Drop.addAttribute(K);
   New->removeFnAttrs(Drop);
   New->addFnAttr(Attribute::NoUnwind);
@@ -495,6 +495,7 @@ void Flattener::cloneBody(llvm::Function &F) {
     } else if (auto *Call = dyn_cast<CallInst>(&I)) {
       Call->setCallingConv(CallingConv::C);
       Call->removeFnAttr(Attribute::Convergent);
+      Call->removeFnAttr(Attribute::AllocSize);
       Call->setTailCallKind(CallInst::TCK_None);
       auto *Callee = dyn_cast<llvm::Function>(Call->getCalledOperand());
       if (!Callee || Bodies.contains(Callee))

@@ -10,6 +10,7 @@
  * support_float.h has rounding modes, conversions and, from exact/approximate.h, approximate
  * instructions,
  * support_bits.h operations on bits and bytes,
+ * heap/heap.h the device heap,
  * support_combine.h atomic additions that are collected,
  * support_libcalls.h what code generation itself may call.
  */
@@ -19,6 +20,13 @@
 #include <stdint.h>
 
 #define FN(name) __hetckpt_nvvm_##name
+
+/* Threads of the machine have stacks of 32 MiB. */
+#define HEAP_GLOBAL
+#define HEAP_STRIPE ((uint32_t)((uintptr_t)__builtin_frame_address(0) >> 25) % HETCKPT_HEAP_STRIPES)
+#define HEAP_STEP 1u
+
+#include "heap/heap.h"
 
 #include "support_bits.h"
 #include "support_combine.h"
@@ -279,6 +287,26 @@ bool __hetckpt_cpu_is_private(struct hetckpt_cpu_block *b, const void *p)
 	return p && !__hetckpt_cpu_is_shared(b, p) && !__hetckpt_cpu_is_global(b, p) &&
 	       !__hetckpt_cpu_is_constant(b, p) &&
 	       (uintptr_t)p - HETCKPT_FUNCTION_BASE >= HETCKPT_FUNCTION_BYTES;
+}
+
+/* ---- The device heap ------------------------------------------------------ */
+
+__attribute__((noinline)) void *__hetckpt_heap_malloc(uint64_t heap, uint64_t bytes);
+void *__hetckpt_heap_malloc(uint64_t heap, uint64_t bytes)
+{
+	return (void *)heap_malloc((heap_t *)heap, bytes, 16);
+}
+
+__attribute__((noinline)) void *__hetckpt_heap_malloc_aligned(uint64_t heap, uint64_t bytes, uint64_t align);
+void *__hetckpt_heap_malloc_aligned(uint64_t heap, uint64_t bytes, uint64_t align)
+{
+	return (void *)heap_malloc((heap_t *)heap, bytes, align);
+}
+
+__attribute__((noinline)) void __hetckpt_heap_free(uint64_t heap, void *address);
+void __hetckpt_heap_free(uint64_t heap, void *address)
+{
+	heap_free((heap_t *)heap, (uint64_t)address);
 }
 
 /* ---- Time ---------------------------------------------------------------- */

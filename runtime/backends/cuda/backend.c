@@ -324,10 +324,9 @@ static int limit_set(struct hetckpt_device *device, enum hetckpt_limit limit, ui
 	static const struct {
 		cu_limit number;
 		const char *name;
-	} known[HETCKPT_LIMIT_COUNT] = {
+	} known[HETCKPT_LIMIT_MALLOC_HEAP] = {
 		[HETCKPT_LIMIT_STACK] = {CU_LIMIT_STACK, "a thread's stack"},
 		[HETCKPT_LIMIT_PRINTF] = {CU_LIMIT_PRINTF, "the buffer of printf"},
-		[HETCKPT_LIMIT_MALLOC_HEAP] = {CU_LIMIT_MALLOC_HEAP, "the heap of kernels"},
 	};
 	int rc = cuda_enter(device, error);
 

@@ -119,10 +119,10 @@ define ptx_kernel void @elsewhere(ptr %p) {
   ret void
 }
 
-; CHECK-LABEL: kernel heap: cannot pause: the device heap (malloc or free in a kernel)
+; CHECK-LABEL: kernel heap: thread scope
 define ptx_kernel void @heap(ptr %p) {
-  %m = call ptr @malloc(i64 8)
-  store ptr %m, ptr %p
+  %m = call ptr addrspace(1) @__hetckpt_heap_malloc(i64 0, i64 8)
+  store ptr addrspace(1) %m, ptr %p
   ret void
 }
 
@@ -179,7 +179,7 @@ declare void @llvm.nvvm.cp.async.ca.shared.global.4(ptr addrspace(3), ptr addrsp
 declare void @llvm.nvvm.cp.async.wait.all()
 declare i32 @vprintf(ptr, ptr)
 declare void @other()
-declare ptr @malloc(i64)
+declare ptr addrspace(1) @__hetckpt_heap_malloc(i64, i64)
 declare i32 @cudaLaunchDeviceV2(ptr, ptr)
 declare i32 @llvm.nvvm.ldmatrix.sync.aligned.m8n8.x1.b16.p3(ptr addrspace(3))
 declare void @llvm.nvvm.mbarrier.init(ptr, i32)

@@ -171,7 +171,7 @@ ENTRY cu_result cuCtxGetStreamPriorityRange(int *least, int *greatest)
 ENTRY cu_result cuCtxSetLimit(unsigned limit, size_t value)
 {
 	ENTER(true);
-	return limit > CU_LIMIT_MALLOC_HEAP || (limit == CU_LIMIT_STACK && value > 512 << 10) ? CU_INVALID_VALUE : 0;
+	return limit > CU_LIMIT_PRINTF || (limit == CU_LIMIT_STACK && value > 512 << 10) ? CU_INVALID_VALUE : 0;
 }
 
 /* ---- Streams -------------------------------------------------------------------- */
