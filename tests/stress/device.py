@@ -10,6 +10,8 @@
            it was paused first is finished in fresh processes on both: the same bits
   mixed    tests/gpu/mixed, paused hundreds of times at random while it computes and copies,
            by requests and by the stress mode
+  heap     tests/lit/e2e/heap.cu, which allocates in kernels, paused at every poll and at random, and moved to
+           the other device and back between kernels: it finds all as it was
   lost     the worker is killed inside a kernel: one clear error, and the last snapshot is
            finished
   bad      devices that are not there, that are full, that run out of memory in the middle of a
@@ -75,7 +77,7 @@ WORK = [
 # Kernels that wait where a pause would hang run to their end (docs/limits.md): these are moved
 # between two launches.
 BETWEEN = {("spinlock", "barrier"), ("spinlock", "ring")}
-PARTS = ["same", "cross", "mixed", "lost", "bad"]
+PARTS = ["same", "cross", "mixed", "heap", "lost", "bad"]
 # Kernels as they are when they may pause, whatever their length.
 RUN = {"HETCKPT_VARIANT": "run"}
 
@@ -107,7 +109,7 @@ class Test:
             print("  FAIL  " + text, flush=True)
 
     def program(self, name):
-        if name in ("mixed", "hold"):
+        if name in ("mixed", "heap", "hold"):
             path = os.path.join(self.rig.build, "tests", "gpu", name)
             if not os.access(path, os.X_OK):
                 raise Failure("%s is missing: build the target gpu-programs first" % path)
@@ -315,6 +317,27 @@ class Test:
                             for seed in (1, 2)] +
                   [("stress mode, seed %d" % seed, lambda s=seed: self.mixed_stress(arguments, want, s))
                    for seed in (1, 2)])
+
+    # ---- heap ----
+
+    def heap_run(self, want, arguments=[], **how):
+        got = self.rig.run(self.program("heap"), arguments, self.device, timeout=200, **how)
+        if got != want:
+            raise Failure("it says %r, and %r on %s" % (got, want, self.other))
+
+    def heap(self):
+        try:
+            want = self.rig.run(self.program("heap"), [], self.other, timeout=200)
+        except Failure as failure:
+            return self.fail("heap, undisturbed: %s" % failure)
+        self.each("heap", [
+            ("undisturbed", lambda: self.heap_run(want)),
+            ("originals", lambda: self.heap_run(want, env={"HETCKPT_VARIANT": "original"})),
+            ("at every poll", lambda: self.heap_run(want, stress="every-poll", env=RUN)),
+            ("at random", lambda: self.heap_run(want, stress="random:3:2000", env=RUN)),
+            ("moved after each kernel", lambda: self.heap_run(
+                want, [self.rig.hetckpt, self.other, self.device], name="heap")),
+        ])
 
     # ---- lost ----
 
