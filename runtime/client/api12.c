@@ -7,11 +7,26 @@
 #define cudaMemPrefetchAsync cudaMemPrefetchAsync_13
 #define cudaMemAdvise cudaMemAdvise_13
 #define cudaPointerGetAttributes cudaPointerGetAttributes_13
+#define cudaStreamGetCaptureInfo cudaStreamGetCaptureInfo_13
+#define cudaStreamUpdateCaptureDependencies cudaStreamUpdateCaptureDependencies_13
+#define cudaGraphGetEdges cudaGraphGetEdges_13
+#define cudaGraphNodeGetDependencies cudaGraphNodeGetDependencies_13
+#define cudaGraphNodeGetDependentNodes cudaGraphNodeGetDependentNodes_13
+#define cudaGraphAddDependencies cudaGraphAddDependencies_13
+#define cudaGraphRemoveDependencies cudaGraphRemoveDependencies_13
+#include "runtime/client/graph.h"
 #include "runtime/client/versions.h"
 #undef cudaGetDeviceProperties
 #undef cudaMemPrefetchAsync
 #undef cudaMemAdvise
 #undef cudaPointerGetAttributes
+#undef cudaStreamGetCaptureInfo
+#undef cudaStreamUpdateCaptureDependencies
+#undef cudaGraphGetEdges
+#undef cudaGraphNodeGetDependencies
+#undef cudaGraphNodeGetDependentNodes
+#undef cudaGraphAddDependencies
+#undef cudaGraphRemoveDependencies
 
 #include <stddef.h>
 #include <string.h>
@@ -178,22 +193,82 @@ CLIENT_EXPORT cudaError_t cudaEventElapsedTime_v2(float *milliseconds, cudaEvent
 	return cudaEventElapsedTime(milliseconds, start, end);
 }
 
-/*
- * cudaStreamGetCaptureInfo in its three shapes. No stream is ever captured, so the status is
- * all that is filled, and the parameters behind it need not be named.
- */
-#define CAPTURE_INFO(name, stream_expression)                                                      \
-	cudaError_t name(cudaStream_t stream, enum cudaStreamCaptureStatus *status);               \
-	CLIENT_EXPORT cudaError_t name(cudaStream_t stream, enum cudaStreamCaptureStatus *status)  \
+/* ---- Graphs ------------------------------------------------------------ */
+
+/* Names without a number have no data on edges, those of number 2 (of the capture's, 3) have. */
+#define GRAPH_CALL(name, parameters, call)                                                         \
+	cudaError_t name parameters;                                                               \
+	CLIENT_EXPORT cudaError_t name parameters                                                  \
 	{                                                                                          \
-		return cudaStreamIsCapturing(stream_expression, status);                           \
+		return client_result(call);                                                        \
 	}
-CAPTURE_INFO(cudaStreamGetCaptureInfo, stream)
-CAPTURE_INFO(cudaStreamGetCaptureInfo_ptsz, client_per_thread(stream))
-CAPTURE_INFO(cudaStreamGetCaptureInfo_v2, stream)
-CAPTURE_INFO(cudaStreamGetCaptureInfo_v2_ptsz, client_per_thread(stream))
-CAPTURE_INFO(cudaStreamGetCaptureInfo_v3, stream)
-CAPTURE_INFO(cudaStreamGetCaptureInfo_v3_ptsz, client_per_thread(stream))
+/* The same with the stream that stands for the thread. */
+#define STREAM_CALL(name, parameters, call)                                                        \
+	GRAPH_CALL(name, parameters, call)                                                         \
+	cudaError_t name##_ptsz parameters;                                                        \
+	CLIENT_EXPORT cudaError_t name##_ptsz parameters                                           \
+	{                                                                                          \
+		stream = client_per_thread(stream);                                                \
+		return client_result(call);                                                        \
+	}
+
+static cudaError_t capture_info(cudaStream_t stream, enum cudaStreamCaptureStatus *status, unsigned long long *id,
+                                cudaGraph_t *graph, const cudaGraphNode_t **dependencies,
+                                const cudaGraphEdgeData **edges, size_t *count)
+{
+	struct client_capture_info info = {status, id, graph, dependencies, edges, count};
+
+	return client_capture_info(stream, &info);
+}
+
+STREAM_CALL(cudaStreamGetCaptureInfo,
+            (cudaStream_t stream, enum cudaStreamCaptureStatus *status, unsigned long long *id),
+            capture_info(stream, status, id, NULL, NULL, NULL, NULL))
+STREAM_CALL(cudaStreamGetCaptureInfo_v2,
+            (cudaStream_t stream, enum cudaStreamCaptureStatus *status, unsigned long long *id, cudaGraph_t *graph,
+             const cudaGraphNode_t **dependencies, size_t *count),
+            capture_info(stream, status, id, graph, dependencies, NULL, count))
+STREAM_CALL(cudaStreamGetCaptureInfo_v3,
+            (cudaStream_t stream, enum cudaStreamCaptureStatus *status, unsigned long long *id, cudaGraph_t *graph,
+             const cudaGraphNode_t **dependencies, const cudaGraphEdgeData **edges, size_t *count),
+            capture_info(stream, status, id, graph, dependencies, edges, count))
+STREAM_CALL(cudaStreamUpdateCaptureDependencies,
+            (cudaStream_t stream, cudaGraphNode_t *nodes, size_t count, unsigned int flags),
+            client_capture_update(stream, nodes, NULL, count, flags))
+STREAM_CALL(cudaStreamUpdateCaptureDependencies_v2,
+            (cudaStream_t stream, cudaGraphNode_t *nodes, const cudaGraphEdgeData *edges, size_t count,
+             unsigned int flags),
+            client_capture_update(stream, nodes, edges, count, flags))
+
+GRAPH_CALL(cudaGraphGetEdges, (cudaGraph_t graph, cudaGraphNode_t *from, cudaGraphNode_t *to, size_t *count),
+           client_graph_edges(graph, from, to, NULL, count))
+GRAPH_CALL(cudaGraphGetEdges_v2,
+           (cudaGraph_t graph, cudaGraphNode_t *from, cudaGraphNode_t *to, cudaGraphEdgeData *edges, size_t *count),
+           client_graph_edges(graph, from, to, edges, count))
+GRAPH_CALL(cudaGraphNodeGetDependencies, (cudaGraphNode_t node, cudaGraphNode_t *nodes, size_t *count),
+           client_node_dependencies(node, nodes, NULL, count))
+GRAPH_CALL(cudaGraphNodeGetDependencies_v2,
+           (cudaGraphNode_t node, cudaGraphNode_t *nodes, cudaGraphEdgeData *edges, size_t *count),
+           client_node_dependencies(node, nodes, edges, count))
+GRAPH_CALL(cudaGraphNodeGetDependentNodes, (cudaGraphNode_t node, cudaGraphNode_t *nodes, size_t *count),
+           client_node_dependents(node, nodes, NULL, count))
+GRAPH_CALL(cudaGraphNodeGetDependentNodes_v2,
+           (cudaGraphNode_t node, cudaGraphNode_t *nodes, cudaGraphEdgeData *edges, size_t *count),
+           client_node_dependents(node, nodes, edges, count))
+GRAPH_CALL(cudaGraphAddDependencies,
+           (cudaGraph_t graph, const cudaGraphNode_t *from, const cudaGraphNode_t *to, size_t count),
+           client_graph_connect(graph, from, to, NULL, count, true))
+GRAPH_CALL(cudaGraphAddDependencies_v2,
+           (cudaGraph_t graph, const cudaGraphNode_t *from, const cudaGraphNode_t *to, const cudaGraphEdgeData *edges,
+            size_t count),
+           client_graph_connect(graph, from, to, edges, count, true))
+GRAPH_CALL(cudaGraphRemoveDependencies,
+           (cudaGraph_t graph, const cudaGraphNode_t *from, const cudaGraphNode_t *to, size_t count),
+           client_graph_connect(graph, from, to, NULL, count, false))
+GRAPH_CALL(cudaGraphRemoveDependencies_v2,
+           (cudaGraph_t graph, const cudaGraphNode_t *from, const cudaGraphNode_t *to, const cudaGraphEdgeData *edges,
+            size_t count),
+           client_graph_connect(graph, from, to, edges, count, false))
 
 /* ---- What cudaThread... still means ------------------------------------ */
 

@@ -2,6 +2,7 @@
 /* What is libcudart.so.13's own. */
 #include <string.h>
 
+#include "runtime/client/graph.h"
 #include "runtime/client/versions.h"
 
 const int client_cudart_version = 13000;
@@ -59,32 +60,78 @@ CLIENT_EXPORT cudaError_t cudaMemAdvise(const void *address, size_t bytes, enum 
 	return client_result(client_managed_hint(address, bytes));
 }
 
-/* No stream is ever captured, so there is nothing to fill but the status. */
-static cudaError_t capture_info(cudaStream_t stream, enum cudaStreamCaptureStatus *status)
-{
-	return cudaStreamIsCapturing(stream, status);
-}
+/* ---- Graphs ------------------------------------------------------------ */
 
-cudaError_t cudaStreamGetCaptureInfo(cudaStream_t stream, enum cudaStreamCaptureStatus *status,
-                                     unsigned long long *id, void **graph, const void ***dependencies,
-                                     const void **edges, size_t *count);
 CLIENT_EXPORT cudaError_t cudaStreamGetCaptureInfo(cudaStream_t stream, enum cudaStreamCaptureStatus *status,
-                                                   unsigned long long *id, void **graph,
-                                                   const void ***dependencies, const void **edges, size_t *count)
+                                                   unsigned long long *id, cudaGraph_t *graph,
+                                                   const cudaGraphNode_t **dependencies,
+                                                   const cudaGraphEdgeData **edges, size_t *count)
 {
-	return capture_info(stream, status);
+	return client_result(client_capture_info(stream, &(struct client_capture_info){status, id, graph, dependencies,
+	                                                                               edges, count}));
 }
 
 cudaError_t cudaStreamGetCaptureInfo_ptsz(cudaStream_t stream, enum cudaStreamCaptureStatus *status,
-                                          unsigned long long *id, void **graph, const void ***dependencies,
-                                          const void **edges, size_t *count);
+                                          unsigned long long *id, cudaGraph_t *graph,
+                                          const cudaGraphNode_t **dependencies, const cudaGraphEdgeData **edges,
+                                          size_t *count);
 CLIENT_EXPORT cudaError_t cudaStreamGetCaptureInfo_ptsz(cudaStream_t stream, enum cudaStreamCaptureStatus *status,
-                                                        unsigned long long *id, void **graph,
-                                                        const void ***dependencies, const void **edges,
-                                                        size_t *count)
+                                                        unsigned long long *id, cudaGraph_t *graph,
+                                                        const cudaGraphNode_t **dependencies,
+                                                        const cudaGraphEdgeData **edges, size_t *count)
 {
-	return capture_info(client_per_thread(stream), status);
+	return cudaStreamGetCaptureInfo(client_per_thread(stream), status, id, graph, dependencies, edges, count);
 }
+
+CLIENT_EXPORT cudaError_t cudaStreamUpdateCaptureDependencies(cudaStream_t stream, cudaGraphNode_t *nodes,
+                                                              const cudaGraphEdgeData *edges, size_t count,
+                                                              unsigned int flags)
+{
+	return client_result(client_capture_update(stream, nodes, edges, count, flags));
+}
+
+cudaError_t cudaStreamUpdateCaptureDependencies_ptsz(cudaStream_t stream, cudaGraphNode_t *nodes,
+                                                     const cudaGraphEdgeData *edges, size_t count, unsigned int flags);
+CLIENT_EXPORT cudaError_t cudaStreamUpdateCaptureDependencies_ptsz(cudaStream_t stream, cudaGraphNode_t *nodes,
+                                                                   const cudaGraphEdgeData *edges, size_t count,
+                                                                   unsigned int flags)
+{
+	return cudaStreamUpdateCaptureDependencies(client_per_thread(stream), nodes, edges, count, flags);
+}
+
+CLIENT_EXPORT cudaError_t cudaGraphGetEdges(cudaGraph_t graph, cudaGraphNode_t *from, cudaGraphNode_t *to,
+                                            cudaGraphEdgeData *edges, size_t *count)
+{
+	return client_result(client_graph_edges(graph, from, to, edges, count));
+}
+
+CLIENT_EXPORT cudaError_t cudaGraphNodeGetDependencies(cudaGraphNode_t node, cudaGraphNode_t *nodes,
+                                                       cudaGraphEdgeData *edges, size_t *count)
+{
+	return client_result(client_node_dependencies(node, nodes, edges, count));
+}
+
+CLIENT_EXPORT cudaError_t cudaGraphNodeGetDependentNodes(cudaGraphNode_t node, cudaGraphNode_t *nodes,
+                                                         cudaGraphEdgeData *edges, size_t *count)
+{
+	return client_result(client_node_dependents(node, nodes, edges, count));
+}
+
+CLIENT_EXPORT cudaError_t cudaGraphAddDependencies(cudaGraph_t graph, const cudaGraphNode_t *from,
+                                                   const cudaGraphNode_t *to, const cudaGraphEdgeData *edges,
+                                                   size_t count)
+{
+	return client_result(client_graph_connect(graph, from, to, edges, count, true));
+}
+
+CLIENT_EXPORT cudaError_t cudaGraphRemoveDependencies(cudaGraph_t graph, const cudaGraphNode_t *from,
+                                                      const cudaGraphNode_t *to, const cudaGraphEdgeData *edges,
+                                                      size_t count)
+{
+	return client_result(client_graph_connect(graph, from, to, edges, count, false));
+}
+
+/* ---- Pools ------------------------------------------------------------- */
 
 /* Memory of pools is the device's. */
 static cudaError_t pool_device(const struct cudaMemLocation *location, enum cudaMemAllocationType type, int *device)

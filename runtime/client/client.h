@@ -156,9 +156,22 @@ cudaError_t client_pinned_alloc(void **address, size_t bytes, enum client_range_
 cudaError_t client_pinned_free(void *address, enum client_range_kind kind);
 void client_pinned_reset(void);
 
+/* ---- Buffers on the way to the device (bounce.c) ------------------------ */
+
+/* Small: page-locked memory is part of each snapshot. */
+#define CLIENT_BOUNCE_BYTES (256ull << 10)
+/* Waits while all are in use. */
+cudaError_t client_bounce_take(void **buffer);
+/* epoch: when it was taken. */
+void client_bounce_give(void *buffer, uint32_t epoch);
+
 /* ---- Streams (stream.c) and events ------------------------------------- */
 
-/* The stream's number, or cudaErrorInvalidResourceHandle. */
+/* The stream's number, or cudaErrorInvalidResourceHandle; *blocking (may be NULL): it
+   synchronises with the default stream. */
+cudaError_t client_stream_identify(cudaStream_t stream, uint32_t *number, bool *blocking);
+
+/* The same for a command that is about to be sent: not to a stream that is being captured. */
 cudaError_t client_stream_number(cudaStream_t stream, uint32_t *number);
 
 /* What a NULL stream means in the names that end in _ptsz and _ptds. */
@@ -175,6 +188,7 @@ struct client_object {
 	uint32_t magic; /* CLIENT_STREAM, CLIENT_EVENT, or 0 when destroyed */
 	uint32_t number, flags, epoch;
 	int32_t priority;
+	_Atomic uint64_t capture; /* of an event: in which capture it was last recorded; 0: none */
 	struct client_object *next;
 };
 #define CLIENT_STREAM 0x4d525453u
@@ -206,10 +220,41 @@ struct client_copy {
 	uint64_t dst_pitch, dst_slice, src_pitch, src_slice;
 	enum cudaMemcpyKind kind;
 };
+
+/* When memory that only the program sees is read or written. */
+enum client_order {
+	CLIENT_WAIT,     /* before the call returns */
+	CLIENT_ASYNC,    /* registered memory when the stream comes to it, other memory at once */
+	CLIENT_IN_STREAM /* all of it when the stream comes to it */
+};
+
 /* Checks, and copies in stream order; waits as CUDA does unless async. */
 cudaError_t client_copy(const struct client_copy *copy, cudaStream_t stream, bool async);
+cudaError_t client_copy_check(const struct client_copy *copy);
+cudaError_t client_copy_send(const struct client_copy *copy, uint32_t stream, enum client_order order);
+/* From CUDA's description of a box. */
+cudaError_t client_copy_from_box(struct client_copy *copy, const struct cudaMemcpy3DParms *box);
+static inline struct client_copy client_copy_of_flat(void *dst, const void *src, size_t bytes,
+                                                     enum cudaMemcpyKind kind)
+{
+	return (struct client_copy){
+		.dst = (uint64_t)dst, .src = (uint64_t)src, .width = bytes, .height = 1, .depth = 1,
+		.dst_pitch = bytes, .dst_slice = bytes, .src_pitch = bytes, .src_slice = bytes, .kind = kind,
+	};
+}
 cudaError_t client_copy_flat(void *dst, const void *src, size_t bytes, enum cudaMemcpyKind kind,
                              cudaStream_t stream, bool async);
+
+/* ---- Fills (fill.c) ---------------------------------------------------- */
+
+/* depth slices, slice bytes apart, of height rows, pitch bytes apart, of width bytes, with a
+   value of element (1, 2 or 4) bytes. */
+struct client_fill {
+	uint64_t address, width, height, depth, pitch, slice;
+	uint32_t element, value;
+};
+cudaError_t client_fill_check(const struct client_fill *fill);
+cudaError_t client_fill_send(const struct client_fill *fill, uint32_t stream, bool async);
 
 /* ---- Modules, kernels and variables (registry.c) ------------------------ */
 
@@ -252,7 +297,17 @@ extern const int client_cudart_version;
 
 /* ---- Launches (launch.c) ----------------------------------------------- */
 
-cudaError_t client_launch(const void *function, dim3 grid, dim3 block, void **arguments,
-                          size_t dynamic_shared, cudaStream_t stream, uint32_t flags);
+struct client_launch {
+	const void *function;
+	dim3 grid, block;
+	void **arguments;
+	size_t dynamic_shared;
+	uint32_t flags; /* HETCKPT_LAUNCH_* */
+};
+cudaError_t client_launch(const struct client_launch *launch, cudaStream_t stream);
+/* What CUDA refuses at once. */
+cudaError_t client_launch_check(const struct client_launch *launch);
+/* Without the checks. */
+cudaError_t client_launch_send(const struct client_launch *launch, uint32_t stream);
 
 #endif

@@ -9,13 +9,15 @@
  *   host to host          here, once the stream has come to it
  *   registered memory     like pageable if the call waits anyway; else its part is done by
  *                         a host function in stream order, because the program may fill the
- *                         buffer, or look at it, when the stream gets there and not now
+ *                         buffer, or look at it, when the stream gets there and not now; so
+ *                         are pageable memory's copies of graphs
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/channel/session.h"
 #include "runtime/client/client.h"
+#include "runtime/client/graph.h"
 
 /* Large enough that a piece costs little, small enough that several are under way. */
 #define PIECE_BYTES (4ull << 20)
@@ -136,12 +138,12 @@ static void flatten(struct client_copy *c)
 }
 
 /*
- * Cuts off the next piece of at most PIECE_BYTES: whole slices, or rows of one slice, or
+ * Cuts off the next piece of at most limit bytes: whole slices, or rows of one slice, or
  * part of one row. x, y, z is where it starts; all three 0, 0, depth: nothing is left.
  */
 struct cutter {
 	const struct client_copy *box;
-	uint64_t x, y, z;
+	uint64_t limit, x, y, z;
 };
 
 static bool piece_next(struct cutter *k, struct client_copy *piece)
@@ -154,22 +156,22 @@ static bool piece_next(struct cutter *k, struct client_copy *piece)
 	*piece = *b;
 	piece->dst = b->dst + k->z * b->dst_slice + k->y * b->dst_pitch + k->x;
 	piece->src = b->src + k->z * b->src_slice + k->y * b->src_pitch + k->x;
-	if (slice <= PIECE_BYTES) {
-		piece->depth = PIECE_BYTES / slice;
+	if (slice <= k->limit) {
+		piece->depth = k->limit / slice;
 		if (piece->depth > b->depth - k->z)
 			piece->depth = b->depth - k->z;
 		k->z += piece->depth;
 		return true;
 	}
 	piece->depth = 1;
-	if (b->width <= PIECE_BYTES) {
-		piece->height = PIECE_BYTES / b->width;
+	if (b->width <= k->limit) {
+		piece->height = k->limit / b->width;
 		if (piece->height > b->height - k->y)
 			piece->height = b->height - k->y;
 		k->y += piece->height;
 	} else {
 		piece->height = 1;
-		piece->width = b->width - k->x < PIECE_BYTES ? b->width - k->x : PIECE_BYTES;
+		piece->width = b->width - k->x < k->limit ? b->width - k->x : k->limit;
 		k->x += piece->width;
 		if (k->x == b->width) {
 			k->x = 0;
@@ -231,7 +233,7 @@ static void stage_out(const struct client_copy *p, uint64_t offset)
 
 static cudaError_t pageable_to_device(const struct client_copy *c, uint32_t stream, uint32_t space)
 {
-	struct cutter cutter = {.box = c};
+	struct cutter cutter = {.box = c, .limit = PIECE_BYTES};
 	struct client_copy piece;
 
 	while (piece_next(&cutter, &piece)) {
@@ -294,7 +296,7 @@ static cudaError_t device_to_pageable(const struct client_copy *c, uint32_t stre
 {
 	struct under_way queue[PIPELINE];
 	unsigned head = 0, count = 0;
-	struct cutter cutter = {.box = c};
+	struct cutter cutter = {.box = c, .limit = PIECE_BYTES};
 	struct client_copy piece;
 	cudaError_t error = cudaSuccess, later;
 
@@ -341,14 +343,24 @@ static cudaError_t device_to_pageable(const struct client_copy *c, uint32_t stre
 
 struct deferred {
 	struct client_copy piece;
-	uint64_t offset;
+	uint64_t offset; /* to the program: in the staging area */
+	void *buffer;    /* to the device */
+	uint32_t epoch;
 };
 
 static void deferred_in(void *data)
 {
+	const struct deferred *d = data;
+
+	box_move(d->buffer, d->piece.width, d->piece.width * d->piece.height, (const void *)d->piece.src,
+	         d->piece.src_pitch, d->piece.src_slice, d->piece.width, d->piece.height, d->piece.depth);
+}
+
+static void deferred_give(void *data)
+{
 	struct deferred *d = data;
 
-	stage_in(&d->piece, d->offset);
+	client_bounce_give(d->buffer, d->epoch);
 	free(d);
 }
 
@@ -361,41 +373,57 @@ static void deferred_out(void *data)
 	free(d);
 }
 
+/* One piece; d is taken over. A failure after the first command means that the session is lost,
+   and with it what was taken. */
+static cudaError_t piece_in(struct deferred *d, uint32_t stream, uint32_t space)
+{
+	struct hetckpt_msg_copy body;
+	cudaError_t error = client_bounce_take(&d->buffer);
+
+	if (error) {
+		free(d);
+		return error;
+	}
+	d->epoch = client_epoch();
+	body_fill(&body, &d->piece, space, HETCKPT_SPACE_PINNED);
+	body.src = (uint64_t)d->buffer;
+	body.src_pitch = d->piece.width;
+	body.src_slice = d->piece.width * d->piece.height;
+	error = client_host_call(stream, deferred_in, d);
+	if (!error)
+		error = client_send(HETCKPT_MSG_COPY, stream, &body, sizeof body);
+	return error ? error : client_host_call(stream, deferred_give, d);
+}
+
+static cudaError_t piece_out(struct deferred *d, uint32_t stream, uint32_t space)
+{
+	struct hetckpt_msg_copy body;
+	cudaError_t error = client_staging_take(piece_bytes(&d->piece), true, &d->offset);
+
+	if (error) {
+		free(d);
+		return error;
+	}
+	body_stage(&body, &d->piece, d->offset, false, space);
+	error = client_send(HETCKPT_MSG_COPY, stream, &body, sizeof body);
+	return error ? error : client_host_call(stream, deferred_out, d);
+}
+
 static cudaError_t registered_async(const struct client_copy *c, uint32_t stream, uint32_t space, bool to_device)
 {
-	struct cutter cutter = {.box = c};
+	struct cutter cutter = {.box = c, .limit = to_device ? CLIENT_BOUNCE_BYTES : PIECE_BYTES};
+	cudaError_t error = cudaSuccess;
 	struct client_copy piece;
 
-	while (piece_next(&cutter, &piece)) {
+	while (!error && piece_next(&cutter, &piece)) {
 		struct deferred *d = calloc(1, sizeof *d);
-		struct hetckpt_msg_copy body;
-		uint64_t offset;
-		cudaError_t error;
 
 		if (!d)
 			return cudaErrorMemoryAllocation;
-		error = client_staging_take(piece_bytes(&piece), true, &offset);
-		if (error) {
-			free(d);
-			return error;
-		}
 		d->piece = piece;
-		d->offset = offset;
-		body_stage(&body, &piece, offset, to_device, space);
-		/* A failure here means that the session is lost, and the staging area with it. */
-		if (to_device) {
-			error = client_host_call(stream, deferred_in, d);
-			if (!error)
-				error = client_send(HETCKPT_MSG_COPY, stream, &body, sizeof body);
-		} else {
-			error = client_send(HETCKPT_MSG_COPY, stream, &body, sizeof body);
-			if (!error)
-				error = client_host_call(stream, deferred_out, d);
-		}
-		if (error)
-			return error;
+		error = to_device ? piece_in(d, stream, space) : piece_out(d, stream, space);
 	}
-	return cudaSuccess;
+	return error;
 }
 
 /* ---- All of it --------------------------------------------------------- */
@@ -413,58 +441,108 @@ static cudaError_t by_address(const struct client_copy *c, uint32_t stream, cons
 	return error ? error : client_async_error();
 }
 
-cudaError_t client_copy(const struct client_copy *copy, cudaStream_t stream, bool async)
+static cudaError_t ends_classify(const struct client_copy *c, struct end *dst, struct end *src)
+{
+	cudaError_t error;
+
+	*dst = (struct end){c->dst, c->dst_pitch, c->dst_slice, CLIENT_RANGE_NONE};
+	*src = (struct end){c->src, c->src_pitch, c->src_slice, CLIENT_RANGE_NONE};
+	if ((unsigned)c->kind > cudaMemcpyDefault)
+		return cudaErrorInvalidMemcpyDirection;
+	if (!c->width || !c->height || !c->depth)
+		return cudaSuccess;
+	error = end_classify(c, dst);
+	if (!error)
+		error = end_classify(c, src);
+	return error ? error : direction_check(c->kind, dst, src);
+}
+
+cudaError_t client_copy_check(const struct client_copy *copy)
+{
+	struct end dst, src;
+
+	return ends_classify(copy, &dst, &src);
+}
+
+static void deferred_move(void *data)
+{
+	struct client_copy *c = data;
+
+	box_move((void *)c->dst, c->dst_pitch, c->dst_slice, (const void *)c->src, c->src_pitch, c->src_slice,
+	         c->width, c->height, c->depth);
+	free(c);
+}
+
+/* Neither end is on the device. */
+static cudaError_t host_to_host(const struct client_copy *c, uint32_t stream, enum client_order order)
+{
+	struct client_copy *own = malloc(sizeof *own);
+	cudaError_t error;
+
+	if (!own)
+		return cudaErrorMemoryAllocation;
+	*own = *c;
+	if (order == CLIENT_IN_STREAM)
+		return client_host_call(stream, deferred_move, own);
+	error = client_stream_sync(stream);
+	if (error)
+		free(own);
+	else
+		deferred_move(own);
+	return error;
+}
+
+cudaError_t client_copy_send(const struct client_copy *copy, uint32_t stream, enum client_order order)
 {
 	struct client_copy c = *copy;
-	struct end dst = {c.dst, c.dst_pitch, c.dst_slice, CLIENT_RANGE_NONE};
-	struct end src = {c.src, c.src_pitch, c.src_slice, CLIENT_RANGE_NONE};
-	cudaError_t error;
-	uint32_t number;
+	bool async = order != CLIENT_WAIT;
+	struct end dst, src;
+	cudaError_t error = ends_classify(&c, &dst, &src);
 
-	error = client_stream_number(stream, &number);
-	if (error)
+	if (error || !c.width || !c.height || !c.depth)
 		return error;
-	if ((unsigned)c.kind > cudaMemcpyDefault)
-		return cudaErrorInvalidMemcpyDirection;
-	if (!c.width || !c.height || !c.depth)
-		return cudaSuccess;
-	error = end_classify(&c, &dst);
-	if (!error)
-		error = end_classify(&c, &src);
-	if (!error)
-		error = direction_check(c.kind, &dst, &src);
-	if (error)
-		return error;
+	/* What is to be looked at when the stream comes to it is treated as registered memory is. */
+	if (order == CLIENT_IN_STREAM && dst.kind == CLIENT_RANGE_NONE)
+		dst.kind = CLIENT_RANGE_REGISTERED;
+	if (order == CLIENT_IN_STREAM && src.kind == CLIENT_RANGE_NONE)
+		src.kind = CLIENT_RANGE_REGISTERED;
 	flatten(&c);
 	/* Between two device addresses CUDA does not wait either. */
 	if (is_shared(&dst) && is_shared(&src) && (async || on_device(&dst) || on_device(&src)))
-		return by_address(&c, number, &dst, &src, !async && !(on_device(&dst) && on_device(&src)));
+		return by_address(&c, stream, &dst, &src, !async && !(on_device(&dst) && on_device(&src)));
 	if (on_device(&dst)) {
 		if (async && src.kind == CLIENT_RANGE_REGISTERED)
-			return registered_async(&c, number, space_of(&dst), true);
-		return pageable_to_device(&c, number, space_of(&dst));
+			return registered_async(&c, stream, space_of(&dst), true);
+		return pageable_to_device(&c, stream, space_of(&dst));
 	}
 	if (on_device(&src)) {
 		if (async && dst.kind == CLIENT_RANGE_REGISTERED)
-			return registered_async(&c, number, space_of(&src), false);
-		error = device_to_pageable(&c, number, space_of(&src));
+			return registered_async(&c, stream, space_of(&src), false);
+		error = device_to_pageable(&c, stream, space_of(&src));
 		return error ? error : client_async_error();
 	}
-	/* Neither end is on the device. */
-	error = client_stream_sync(number);
-	if (!error)
-		box_move((void *)c.dst, c.dst_pitch, c.dst_slice, (const void *)c.src, c.src_pitch,
-		         c.src_slice, c.width, c.height, c.depth);
-	return error;
+	return host_to_host(&c, stream, order);
+}
+
+cudaError_t client_copy(const struct client_copy *copy, cudaStream_t stream, bool async)
+{
+	struct client_work work = {.type = cudaGraphNodeTypeMemcpy, .copy = *copy};
+	cudaError_t error;
+	uint32_t number;
+
+	if (async && client_capturing()) {
+		error = client_copy_check(copy);
+		if (error || client_capture(stream, &work, &error))
+			return error;
+	}
+	error = client_stream_number(stream, &number);
+	return error ? error : client_copy_send(copy, number, async ? CLIENT_ASYNC : CLIENT_WAIT);
 }
 
 cudaError_t client_copy_flat(void *dst, const void *src, size_t bytes, enum cudaMemcpyKind kind,
                              cudaStream_t stream, bool async)
 {
-	struct client_copy c = {
-		.dst = (uint64_t)dst, .src = (uint64_t)src, .width = bytes, .height = 1, .depth = 1,
-		.dst_pitch = bytes, .dst_slice = bytes, .src_pitch = bytes, .src_slice = bytes, .kind = kind,
-	};
+	struct client_copy c = client_copy_of_flat(dst, src, bytes, kind);
 
 	return client_copy(&c, stream, async);
 }

@@ -136,31 +136,36 @@ static cudaError_t corner(const struct cudaPitchedPtr *p, const struct cudaPos *
 	return cudaSuccess;
 }
 
-static cudaError_t box(const struct cudaMemcpy3DParms *p, cudaStream_t stream, bool async)
+cudaError_t client_copy_from_box(struct client_copy *c, const struct cudaMemcpy3DParms *p)
 {
-	struct client_copy c = {0};
-	cudaError_t error = client_enter();
+	cudaError_t error;
 
-	if (error)
-		return client_result(error);
 	if (!p)
-		return client_result(cudaErrorInvalidValue);
+		return cudaErrorInvalidValue;
 	if (p->srcArray || p->dstArray) {
 		client_say_once("cudaMemcpy3D: arrays are not supported");
-		return client_result(cudaErrorNotSupported);
+		return cudaErrorNotSupported;
 	}
-	c.width = p->extent.width;
-	c.height = p->extent.height;
-	c.depth = p->extent.depth;
-	c.dst_pitch = p->dstPtr.pitch;
-	c.src_pitch = p->srcPtr.pitch;
-	c.kind = p->kind;
-	if (!c.width || !c.height || !c.depth)
-		return client_result(cudaSuccess);
-	error = corner(&p->dstPtr, &p->dstPos, &p->extent, &c.dst, &c.dst_slice);
+	*c = (struct client_copy){
+		.width = p->extent.width, .height = p->extent.height, .depth = p->extent.depth,
+		.dst_pitch = p->dstPtr.pitch, .src_pitch = p->srcPtr.pitch, .kind = p->kind,
+	};
+	if (!c->width || !c->height || !c->depth)
+		return cudaSuccess;
+	error = corner(&p->dstPtr, &p->dstPos, &p->extent, &c->dst, &c->dst_slice);
+	return error ? error : corner(&p->srcPtr, &p->srcPos, &p->extent, &c->src, &c->src_slice);
+}
+
+static cudaError_t box(const struct cudaMemcpy3DParms *p, cudaStream_t stream, bool async)
+{
+	struct client_copy c;
+	cudaError_t error = client_enter();
+
 	if (!error)
-		error = corner(&p->srcPtr, &p->srcPos, &p->extent, &c.src, &c.src_slice);
-	return client_result(error ? error : client_copy(&c, stream, async));
+		error = client_copy_from_box(&c, p);
+	if (!error && c.width && c.height && c.depth)
+		error = client_copy(&c, stream, async);
+	return client_result(error);
 }
 
 CLIENT_EXPORT cudaError_t cudaMemcpy3D(const struct cudaMemcpy3DParms *p)

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "runtime/client/client.h"
+#include "runtime/client/graph.h"
 
 /* What programs see, whatever it runs on: a session may move while it is open. */
 #define BUS_ID "0000:00:00.0"
@@ -263,6 +264,7 @@ CLIENT_EXPORT cudaError_t cudaDeviceReset(void)
 	if (error)
 		return client_result(error);
 	client_epoch_raise();
+	client_capture_reset();
 	for (unsigned i = 0; i < sizeof limits / sizeof *limits; i++)
 		limits[i] = standard_limits[i];
 	while (client_range_pop(CLIENT_RANGE_DEVICE, &removed) || client_range_pop(CLIENT_RANGE_VARIABLE, &removed))

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "runtime/client/client.h"
+#include "runtime/client/graph.h"
 
 #define EVENT_FLAGS (cudaEventBlockingSync | cudaEventDisableTiming)
 
@@ -69,10 +70,12 @@ CLIENT_EXPORT cudaError_t cudaEventRecordWithFlags(cudaEvent_t event, cudaStream
 
 	if (!error && flags & ~(unsigned)cudaEventRecordExternal)
 		error = cudaErrorInvalidValue;
-	if (!error)
-		error = client_stream_number(stream, &body.stream);
+	if (error || client_capture_record(stream, event, flags, &error))
+		return client_result(error);
+	error = client_stream_number(stream, &body.stream);
 	if (error)
 		return client_result(error);
+	object->capture = 0;
 	body.event = object->number;
 	return client_result(client_send(HETCKPT_MSG_EVENT_RECORD, body.stream, &body, sizeof body));
 }
@@ -88,6 +91,8 @@ static cudaError_t event_ask(uint32_t type, cudaEvent_t event)
 	struct client_object *object;
 	cudaError_t error = event_enter(event, &object);
 
+	if (!error && object->capture)
+		error = client_capture_refuse_event(object->capture);
 	if (error)
 		return error;
 	body.event = object->number;
@@ -116,6 +121,8 @@ CLIENT_EXPORT cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t 
 		error = event_enter(end, &second);
 	if (!error && !milliseconds)
 		error = cudaErrorInvalidValue;
+	if (!error && (first->capture || second->capture))
+		error = cudaErrorCapturedEvent;
 	if (!error && (first->flags | second->flags) & cudaEventDisableTiming)
 		error = cudaErrorInvalidResourceHandle;
 	if (error)

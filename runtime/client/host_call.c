@@ -14,6 +14,7 @@
 
 #include "runtime/channel/session.h"
 #include "runtime/client/client.h"
+#include "runtime/client/graph.h"
 
 #define PATIENCE_MS 100
 #define PENDING_MAX 512 /* of the reply slots; the rest stay for calls that wait */
@@ -208,13 +209,15 @@ cudaError_t client_host_callback(uint32_t stream, cudaStream_t handle, cudaStrea
 
 CLIENT_EXPORT cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t function, void *data)
 {
+	struct client_work work = {.type = cudaGraphNodeTypeHost, .host = {function, data}};
 	cudaError_t error = client_enter();
 	uint32_t number;
 
 	if (!error && !function)
 		error = cudaErrorInvalidValue;
-	if (!error)
-		error = client_stream_number(stream, &number);
+	if (error || client_capture(stream, &work, &error))
+		return client_result(error);
+	error = client_stream_number(stream, &number);
 	return client_result(error ? error : client_host_call(number, function, data));
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "runtime/client/client.h"
+#include "runtime/client/graph.h"
 
 /* ---- <<<...>>> --------------------------------------------------------- */
 
@@ -80,64 +81,77 @@ static cudaError_t cooperative_check(struct client_function *f, dim3 grid, dim3 
 	return error;
 }
 
-cudaError_t client_launch(const void *function, dim3 grid, dim3 block, void **arguments,
-                          size_t dynamic_shared, cudaStream_t stream, uint32_t flags)
+cudaError_t client_launch_check(const struct client_launch *l)
+{
+	struct client_function *f;
+	cudaError_t error = client_function_get(l->function, &f);
+
+	if (!error)
+		error = launch_check(f, l->grid, l->block, l->dynamic_shared);
+	if (!error && l->flags & HETCKPT_LAUNCH_COOPERATIVE)
+		error = cooperative_check(f, l->grid, l->block, l->dynamic_shared);
+	if (!error && f->params && !l->arguments)
+		error = cudaErrorInvalidValue;
+	return error;
+}
+
+cudaError_t client_launch_send(const struct client_launch *l, uint32_t stream)
 {
 	struct hetckpt_msg_launch *body;
 	struct client_function *f;
-	cudaError_t error;
-	uint32_t number;
+	cudaError_t error = client_function_get(l->function, &f);
 	void *place;
 
-	error = client_enter();
-	if (error)
-		return error;
-	error = client_function_get(function, &f);
-	if (error)
-		return error;
-	error = launch_check(f, grid, block, dynamic_shared);
-	if (!error && flags & HETCKPT_LAUNCH_COOPERATIVE)
-		error = cooperative_check(f, grid, block, dynamic_shared);
-	if (error)
-		return error;
-	if (f->params && !arguments)
-		return cudaErrorInvalidValue;
-	error = client_stream_number(stream, &number);
-	if (error)
-		return error;
-	error = client_begin(HETCKPT_MSG_LAUNCH, number, HETCKPT_NO_REPLY,
-	                     (uint32_t)sizeof *body + f->param_bytes, &place);
+	if (!error)
+		error = client_begin(HETCKPT_MSG_LAUNCH, stream, HETCKPT_NO_REPLY,
+		                     (uint32_t)sizeof *body + f->param_bytes, &place);
 	if (error)
 		return error;
 	body = place;
 	body->function = f->handle;
-	body->grid[0] = grid.x;
-	body->grid[1] = grid.y;
-	body->grid[2] = grid.z;
-	body->block[0] = block.x;
-	body->block[1] = block.y;
-	body->block[2] = block.z;
-	body->dynamic_shared = (uint32_t)dynamic_shared;
-	body->flags = flags;
+	body->grid[0] = l->grid.x;
+	body->grid[1] = l->grid.y;
+	body->grid[2] = l->grid.z;
+	body->block[0] = l->block.x;
+	body->block[1] = l->block.y;
+	body->block[2] = l->block.z;
+	body->dynamic_shared = (uint32_t)l->dynamic_shared;
+	body->flags = l->flags;
 	body->param_bytes = f->param_bytes;
 	for (uint32_t i = 0; i < f->params; i++)
-		memcpy(body->params + f->param[i].offset, arguments[i], f->param[i].bytes);
+		memcpy(body->params + f->param[i].offset, l->arguments[i], f->param[i].bytes);
 	client_commit();
 	return cudaSuccess;
+}
+
+cudaError_t client_launch(const struct client_launch *l, cudaStream_t stream)
+{
+	struct client_work work = {.type = cudaGraphNodeTypeKernel, .launch = *l};
+	cudaError_t error = client_enter();
+	uint32_t number;
+
+	if (!error)
+		error = client_launch_check(l);
+	if (error || client_capture(stream, &work, &error))
+		return error;
+	error = client_stream_number(stream, &number);
+	return error ? error : client_launch_send(l, number);
 }
 
 CLIENT_EXPORT cudaError_t cudaLaunchKernel(const void *function, dim3 grid, dim3 block, void **arguments,
                                            size_t dynamic_shared, cudaStream_t stream)
 {
-	return client_result(client_launch(function, grid, block, arguments, dynamic_shared, stream, 0));
+	return client_result(client_launch(&(struct client_launch){function, grid, block, arguments, dynamic_shared, 0},
+	                                   stream));
 }
 
 CLIENT_EXPORT cudaError_t cudaLaunchCooperativeKernel(const void *function, dim3 grid, dim3 block,
                                                       void **arguments, size_t dynamic_shared,
                                                       cudaStream_t stream)
 {
-	return client_result(client_launch(function, grid, block, arguments, dynamic_shared, stream,
-	                                   HETCKPT_LAUNCH_COOPERATIVE));
+	return client_result(client_launch(&(struct client_launch){function, grid, block, arguments, dynamic_shared,
+	                                                            HETCKPT_LAUNCH_COOPERATIVE},
+	                                   stream));
 }
 
 static cudaError_t launch_config(const cudaLaunchConfig_t *config, const void *function, void **arguments,
@@ -157,8 +171,8 @@ static cudaError_t launch_config(const cudaLaunchConfig_t *config, const void *f
 			return cudaErrorNotSupported;
 		}
 	}
-	return client_launch(function, config->gridDim, config->blockDim, arguments,
-	                     config->dynamicSmemBytes, stream, flags);
+	return client_launch(&(struct client_launch){function, config->gridDim, config->blockDim, arguments,
+	                                             config->dynamicSmemBytes, flags}, stream);
 }
 
 CLIENT_EXPORT cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t *config, const void *function,
@@ -188,16 +202,17 @@ CLIENT_EXPORT cudaError_t cudaLaunchKernel_ptsz(const void *function, dim3 grid,
                                                 void **arguments, size_t dynamic_shared,
                                                 cudaStream_t stream)
 {
-	return client_result(client_launch(function, grid, block, arguments, dynamic_shared,
-	                                   client_per_thread(stream), 0));
+	return client_result(client_launch(&(struct client_launch){function, grid, block, arguments, dynamic_shared, 0},
+	                                   client_per_thread(stream)));
 }
 
 CLIENT_EXPORT cudaError_t cudaLaunchCooperativeKernel_ptsz(const void *function, dim3 grid, dim3 block,
                                                            void **arguments, size_t dynamic_shared,
                                                            cudaStream_t stream)
 {
-	return client_result(client_launch(function, grid, block, arguments, dynamic_shared,
-	                                   client_per_thread(stream), HETCKPT_LAUNCH_COOPERATIVE));
+	return client_result(client_launch(&(struct client_launch){function, grid, block, arguments, dynamic_shared,
+	                                                            HETCKPT_LAUNCH_COOPERATIVE},
+	                                   client_per_thread(stream)));
 }
 
 CLIENT_EXPORT cudaError_t cudaLaunchKernelExC_ptsz(const cudaLaunchConfig_t *config, const void *function,
@@ -235,13 +250,14 @@ CLIENT_EXPORT cudaError_t cudaGetKernel(const void **kernel, const void *functio
 CLIENT_EXPORT cudaError_t __cudaLaunchKernel(const void *kernel, dim3 grid, dim3 block, void **arguments,
                                              size_t dynamic_shared, cudaStream_t stream)
 {
-	return client_result(client_launch(kernel, grid, block, arguments, dynamic_shared, stream, 0));
+	return client_result(client_launch(&(struct client_launch){kernel, grid, block, arguments, dynamic_shared, 0},
+	                                   stream));
 }
 
 CLIENT_EXPORT cudaError_t __cudaLaunchKernel_ptsz(const void *kernel, dim3 grid, dim3 block,
                                                   void **arguments, size_t dynamic_shared,
                                                   cudaStream_t stream)
 {
-	return client_result(client_launch(kernel, grid, block, arguments, dynamic_shared,
-	                                   client_per_thread(stream), 0));
+	return client_result(client_launch(&(struct client_launch){kernel, grid, block, arguments, dynamic_shared, 0},
+	                                   client_per_thread(stream)));
 }

@@ -45,6 +45,7 @@ struct client_object *client_object_new(uint32_t magic)
 	object->number = client_number_next();
 	object->flags = 0;
 	object->priority = 0;
+	object->capture = 0;
 	object->epoch = client_epoch();
 	object->next = NULL;
 	__atomic_store_n(&object->magic, magic, __ATOMIC_RELEASE);

@@ -97,6 +97,8 @@ static cudaError_t pool_alloc(void **address, size_t bytes, cudaMemPool_t pool, 
 
 	if (!error)
 		error = client_stream_number(stream, &number);
+	if (error == cudaErrorStreamCaptureUnsupported)
+		client_say_once("cudaMallocAsync in a stream that is being captured is not supported");
 	if (error)
 		return error;
 	*address = NULL;

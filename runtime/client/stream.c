@@ -2,6 +2,7 @@
 #include <pthread.h>
 
 #include "runtime/client/client.h"
+#include "runtime/client/graph.h"
 
 /* As NVIDIA's devices report; the worker may not tell them apart. */
 #define PRIORITY_LOWEST 0
@@ -54,10 +55,12 @@ static cudaError_t thread_stream(uint32_t *number)
 	return cudaSuccess;
 }
 
-cudaError_t client_stream_number(cudaStream_t stream, uint32_t *number)
+cudaError_t client_stream_identify(cudaStream_t stream, uint32_t *number, bool *blocking)
 {
 	struct client_object *object;
 
+	if (blocking)
+		*blocking = true;
 	if (!stream || stream == cudaStreamLegacy) {
 		*number = 0;
 		return cudaSuccess;
@@ -68,7 +71,16 @@ cudaError_t client_stream_number(cudaStream_t stream, uint32_t *number)
 	if (!object)
 		return cudaErrorInvalidResourceHandle;
 	*number = object->number;
+	if (blocking)
+		*blocking = !(object->flags & cudaStreamNonBlocking);
 	return cudaSuccess;
+}
+
+cudaError_t client_stream_number(cudaStream_t stream, uint32_t *number)
+{
+	cudaError_t error = client_stream_identify(stream, number, NULL);
+
+	return error ? error : client_capture_refuse(*number);
 }
 
 cudaError_t client_stream_sync(uint32_t number)
@@ -129,6 +141,7 @@ CLIENT_EXPORT cudaError_t cudaStreamDestroy(cudaStream_t stream)
 		return client_result(cudaErrorInvalidResourceHandle);
 	number = object->number;
 	client_object_free(object);
+	client_capture_forget(number);
 	/* Work in it goes on; the worker forgets it afterwards. */
 	return client_result(stream_send(HETCKPT_MSG_STREAM_DESTROY, number, 0, 0));
 }
@@ -142,7 +155,7 @@ static cudaError_t stream_facts(cudaStream_t stream, uint32_t *number, uint32_t 
 	cudaError_t error = client_enter();
 
 	if (!error)
-		error = client_stream_number(stream, number);
+		error = client_stream_identify(stream, number, NULL);
 	if (error)
 		return error;
 	*flags = object ? object->flags : 0;
@@ -200,18 +213,6 @@ CLIENT_EXPORT cudaError_t cudaDeviceGetStreamPriorityRange(int *least, int *grea
 	return client_result(error);
 }
 
-/* Streams are never captured: graphs are not supported. */
-CLIENT_EXPORT cudaError_t cudaStreamIsCapturing(cudaStream_t stream, enum cudaStreamCaptureStatus *status)
-{
-	uint32_t number, flags;
-	int priority;
-
-	if (!status)
-		return client_result(cudaErrorInvalidValue);
-	*status = cudaStreamCaptureStatusNone;
-	return client_result(stream_facts(stream, &number, &flags, &priority));
-}
-
 /* ---- Waiting ----------------------------------------------------------- */
 
 CLIENT_EXPORT cudaError_t cudaStreamSynchronize(cudaStream_t stream)
@@ -244,8 +245,6 @@ CLIENT_EXPORT cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t e
 	struct client_object *object;
 	cudaError_t error = client_enter();
 
-	if (!error)
-		error = client_stream_number(stream, &body.stream);
 	if (error)
 		return client_result(error);
 	object = client_object_get(event, CLIENT_EVENT);
@@ -253,6 +252,11 @@ CLIENT_EXPORT cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t e
 		return client_result(cudaErrorInvalidResourceHandle);
 	if (flags & ~(unsigned)cudaEventWaitExternal)
 		return client_result(cudaErrorInvalidValue);
+	if (client_capture_wait(stream, event, flags, &error))
+		return client_result(error);
+	error = client_stream_number(stream, &body.stream);
+	if (error)
+		return client_result(error);
 	body.event = object->number;
 	return client_result(client_send(HETCKPT_MSG_STREAM_WAIT, body.stream, &body, sizeof body));
 }
@@ -261,6 +265,8 @@ CLIENT_EXPORT cudaError_t cudaDeviceSynchronize(void)
 {
 	cudaError_t error = client_enter();
 
+	if (!error)
+		error = client_capture_refuse_all();
 	if (!error)
 		error = client_call(HETCKPT_MSG_DEVICE_SYNC, 0, NULL, 0, NULL, 0, NULL, 0);
 	if (!error)
@@ -283,17 +289,4 @@ CLIENT_EXPORT cudaError_t cudaStreamAttachMemAsync(cudaStream_t stream, void *ad
 	if (!error && (!client_range_find((uint64_t)address, &range) || range.kind != CLIENT_RANGE_MANAGED))
 		error = cudaErrorInvalidValue;
 	return client_result(error);
-}
-
-cudaError_t cudaThreadExchangeStreamCaptureMode(int *mode);
-CLIENT_EXPORT cudaError_t cudaThreadExchangeStreamCaptureMode(int *mode)
-{
-	static __thread int own;
-	int before = own;
-
-	if (!mode || *mode < 0 || *mode > 2)
-		return client_result(cudaErrorInvalidValue);
-	own = *mode;
-	*mode = before;
-	return cudaSuccess;
 }

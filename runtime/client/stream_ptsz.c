@@ -15,6 +15,14 @@ ON_STREAM(cudaStreamGetPriority, (cudaStream_t stream, int *priority), (stream, 
 ON_STREAM(cudaStreamGetId, (cudaStream_t stream, unsigned long long *id), (stream, id))
 ON_STREAM(cudaStreamGetDevice, (cudaStream_t stream, int *device), (stream, device))
 ON_STREAM(cudaStreamIsCapturing, (cudaStream_t stream, enum cudaStreamCaptureStatus *status), (stream, status))
+ON_STREAM(cudaStreamBeginCapture, (cudaStream_t stream, enum cudaStreamCaptureMode mode), (stream, mode))
+ON_STREAM(cudaStreamBeginCaptureToGraph,
+          (cudaStream_t stream, cudaGraph_t graph, const cudaGraphNode_t *from, const cudaGraphEdgeData *edges,
+           size_t count, enum cudaStreamCaptureMode mode),
+          (stream, graph, from, edges, count, mode))
+ON_STREAM(cudaStreamEndCapture, (cudaStream_t stream, cudaGraph_t *graph), (stream, graph))
+ON_STREAM(cudaGraphUpload, (cudaGraphExec_t exec, cudaStream_t stream), (exec, stream))
+ON_STREAM(cudaGraphLaunch, (cudaGraphExec_t exec, cudaStream_t stream), (exec, stream))
 ON_STREAM(cudaStreamSynchronize, (cudaStream_t stream), (stream))
 ON_STREAM(cudaStreamQuery, (cudaStream_t stream), (stream))
 ON_STREAM(cudaStreamWaitEvent, (cudaStream_t stream, cudaEvent_t event, unsigned int flags),
@@ -31,3 +39,12 @@ ON_STREAM(cudaEventRecordWithFlags, (cudaEvent_t event, cudaStream_t stream, uns
 cudaError_t cudaStreamAttachMemAsync(cudaStream_t stream, void *address, size_t bytes, unsigned int flags);
 ON_STREAM(cudaStreamAttachMemAsync, (cudaStream_t stream, void *address, size_t bytes, unsigned int flags),
           (stream, address, bytes, flags))
+
+/* Its stream would only be uploaded in. */
+cudaError_t cudaGraphInstantiateWithParams_ptsz(cudaGraphExec_t *exec, cudaGraph_t graph,
+                                                cudaGraphInstantiateParams *params);
+CLIENT_EXPORT cudaError_t cudaGraphInstantiateWithParams_ptsz(cudaGraphExec_t *exec, cudaGraph_t graph,
+                                                              cudaGraphInstantiateParams *params)
+{
+	return cudaGraphInstantiateWithParams(exec, graph, params);
+}

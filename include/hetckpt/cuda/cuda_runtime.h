@@ -36,6 +36,13 @@ static inline __host__ cudaError_t cudaMallocFromPoolAsync(T **address, size_t b
 	return ::cudaMallocFromPoolAsync((void **)(void *)address, bytes, pool, stream);
 }
 
+/* As it was before CUDA 12. */
+static inline __host__ cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, cudaGraphNode_t *, char *,
+                                                        size_t)
+{
+	return ::cudaGraphInstantiate(exec, graph, 0);
+}
+
 /* CUDA's other name for it. */
 template <class T>
 static inline __host__ cudaError_t cudaMallocAsync(T **address, size_t bytes, cudaMemPool_t pool, cudaStream_t stream)

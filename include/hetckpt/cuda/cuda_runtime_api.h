@@ -3,7 +3,7 @@
  * cuda_runtime_api.h - the CUDA runtime API that the project's libcudart exports.
  *
  * Plain C; cuda_runtime.h adds the C++ conveniences. Calls that NVIDIA's library
- * has and this list has not (graphs, textures, external memory) are not
+ * has and this list has not (textures, external memory) are not
  * supported by the runtime, so a program that needs them fails when it is
  * compiled instead of when it runs.
  */
@@ -159,7 +159,6 @@ __host__ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event,
                                          unsigned int flags HETCKPT_OR_(0));
 __host__ cudaError_t cudaStreamAddCallback(cudaStream_t stream, cudaStreamCallback_t callback,
                                            void *data, unsigned int flags);
-__host__ cudaError_t cudaStreamIsCapturing(cudaStream_t stream, enum cudaStreamCaptureStatus *status);
 __host__ cudaError_t cudaStreamAttachMemAsync(cudaStream_t stream, void *address, size_t bytes HETCKPT_OR_(0),
                                               unsigned int flags HETCKPT_OR_(cudaMemAttachSingle));
 __host__ cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t function, void *data);
@@ -196,6 +195,119 @@ __host__ cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int 
                                                                             unsigned int flags);
 __host__ cudaError_t cudaOccupancyAvailableDynamicSMemPerBlock(size_t *bytes, const void *function, int blocks,
                                                                int threads);
+
+/* Capture */
+__host__ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, enum cudaStreamCaptureMode mode);
+__host__ cudaError_t cudaStreamBeginCaptureToGraph(cudaStream_t stream, cudaGraph_t graph,
+                                                   const cudaGraphNode_t *from, const cudaGraphEdgeData *edges,
+                                                   size_t count, enum cudaStreamCaptureMode mode);
+__host__ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph);
+__host__ cudaError_t cudaStreamIsCapturing(cudaStream_t stream, enum cudaStreamCaptureStatus *status);
+__host__ cudaError_t cudaStreamGetCaptureInfo(cudaStream_t stream, enum cudaStreamCaptureStatus *status,
+                                              unsigned long long *id HETCKPT_OR_(0),
+                                              cudaGraph_t *graph HETCKPT_OR_(0),
+                                              const cudaGraphNode_t **dependencies HETCKPT_OR_(0),
+                                              const cudaGraphEdgeData **edges HETCKPT_OR_(0),
+                                              size_t *count HETCKPT_OR_(0));
+__host__ cudaError_t cudaStreamUpdateCaptureDependencies(cudaStream_t stream, cudaGraphNode_t *nodes,
+                                                         const cudaGraphEdgeData *edges, size_t count,
+                                                         unsigned int flags HETCKPT_OR_(0));
+__host__ cudaError_t cudaThreadExchangeStreamCaptureMode(enum cudaStreamCaptureMode *mode);
+
+/* Graphs */
+__host__ cudaError_t cudaGraphCreate(cudaGraph_t *graph, unsigned int flags);
+__host__ cudaError_t cudaGraphDestroy(cudaGraph_t graph);
+__host__ cudaError_t cudaGraphClone(cudaGraph_t *clone, cudaGraph_t graph);
+__host__ cudaError_t cudaGraphNodeFindInClone(cudaGraphNode_t *node, cudaGraphNode_t original,
+                                              cudaGraph_t clone);
+__host__ cudaError_t cudaGraphDestroyNode(cudaGraphNode_t node);
+__host__ cudaError_t cudaGraphNodeGetType(cudaGraphNode_t node, enum cudaGraphNodeType *type);
+__host__ cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t *nodes, size_t *count);
+__host__ cudaError_t cudaGraphGetRootNodes(cudaGraph_t graph, cudaGraphNode_t *nodes, size_t *count);
+__host__ cudaError_t cudaGraphGetEdges(cudaGraph_t graph, cudaGraphNode_t *from, cudaGraphNode_t *to,
+                                       cudaGraphEdgeData *edges, size_t *count);
+__host__ cudaError_t cudaGraphNodeGetDependencies(cudaGraphNode_t node, cudaGraphNode_t *nodes,
+                                                  cudaGraphEdgeData *edges, size_t *count);
+__host__ cudaError_t cudaGraphNodeGetDependentNodes(cudaGraphNode_t node, cudaGraphNode_t *nodes,
+                                                    cudaGraphEdgeData *edges, size_t *count);
+__host__ cudaError_t cudaGraphAddDependencies(cudaGraph_t graph, const cudaGraphNode_t *from,
+                                              const cudaGraphNode_t *to, const cudaGraphEdgeData *edges,
+                                              size_t count);
+__host__ cudaError_t cudaGraphRemoveDependencies(cudaGraph_t graph, const cudaGraphNode_t *from,
+                                                 const cudaGraphNode_t *to, const cudaGraphEdgeData *edges,
+                                                 size_t count);
+
+/* Nodes */
+__host__ cudaError_t cudaGraphAddKernelNode(cudaGraphNode_t *node, cudaGraph_t graph,
+                                            const cudaGraphNode_t *from, size_t count,
+                                            const struct cudaKernelNodeParams *params);
+__host__ cudaError_t cudaGraphKernelNodeGetParams(cudaGraphNode_t node, struct cudaKernelNodeParams *params);
+__host__ cudaError_t cudaGraphKernelNodeSetParams(cudaGraphNode_t node,
+                                                  const struct cudaKernelNodeParams *params);
+__host__ cudaError_t cudaGraphAddMemcpyNode(cudaGraphNode_t *node, cudaGraph_t graph,
+                                            const cudaGraphNode_t *from, size_t count,
+                                            const struct cudaMemcpy3DParms *params);
+__host__ cudaError_t cudaGraphAddMemcpyNode1D(cudaGraphNode_t *node, cudaGraph_t graph,
+                                              const cudaGraphNode_t *from, size_t count, void *dst,
+                                              const void *src, size_t bytes, enum cudaMemcpyKind kind);
+__host__ cudaError_t cudaGraphMemcpyNodeSetParams(cudaGraphNode_t node, const struct cudaMemcpy3DParms *params);
+__host__ cudaError_t cudaGraphMemcpyNodeSetParams1D(cudaGraphNode_t node, void *dst, const void *src,
+                                                    size_t bytes, enum cudaMemcpyKind kind);
+__host__ cudaError_t cudaGraphAddMemsetNode(cudaGraphNode_t *node, cudaGraph_t graph,
+                                            const cudaGraphNode_t *from, size_t count,
+                                            const struct cudaMemsetParams *params);
+__host__ cudaError_t cudaGraphMemsetNodeGetParams(cudaGraphNode_t node, struct cudaMemsetParams *params);
+__host__ cudaError_t cudaGraphMemsetNodeSetParams(cudaGraphNode_t node, const struct cudaMemsetParams *params);
+__host__ cudaError_t cudaGraphAddHostNode(cudaGraphNode_t *node, cudaGraph_t graph, const cudaGraphNode_t *from,
+                                          size_t count, const struct cudaHostNodeParams *params);
+__host__ cudaError_t cudaGraphHostNodeGetParams(cudaGraphNode_t node, struct cudaHostNodeParams *params);
+__host__ cudaError_t cudaGraphHostNodeSetParams(cudaGraphNode_t node, const struct cudaHostNodeParams *params);
+__host__ cudaError_t cudaGraphAddEmptyNode(cudaGraphNode_t *node, cudaGraph_t graph,
+                                           const cudaGraphNode_t *from, size_t count);
+__host__ cudaError_t cudaGraphAddChildGraphNode(cudaGraphNode_t *node, cudaGraph_t graph,
+                                                const cudaGraphNode_t *from, size_t count, cudaGraph_t child);
+__host__ cudaError_t cudaGraphChildGraphNodeGetGraph(cudaGraphNode_t node, cudaGraph_t *graph);
+__host__ cudaError_t cudaGraphAddEventRecordNode(cudaGraphNode_t *node, cudaGraph_t graph,
+                                                 const cudaGraphNode_t *from, size_t count, cudaEvent_t event);
+__host__ cudaError_t cudaGraphEventRecordNodeGetEvent(cudaGraphNode_t node, cudaEvent_t *event);
+__host__ cudaError_t cudaGraphEventRecordNodeSetEvent(cudaGraphNode_t node, cudaEvent_t event);
+__host__ cudaError_t cudaGraphAddEventWaitNode(cudaGraphNode_t *node, cudaGraph_t graph,
+                                               const cudaGraphNode_t *from, size_t count, cudaEvent_t event);
+__host__ cudaError_t cudaGraphEventWaitNodeGetEvent(cudaGraphNode_t node, cudaEvent_t *event);
+__host__ cudaError_t cudaGraphEventWaitNodeSetEvent(cudaGraphNode_t node, cudaEvent_t event);
+
+/* Instantiated graphs */
+__host__ cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph,
+                                          unsigned long long flags HETCKPT_OR_(0));
+__host__ cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t *exec, cudaGraph_t graph,
+                                                   unsigned long long flags HETCKPT_OR_(0));
+__host__ cudaError_t cudaGraphInstantiateWithParams(cudaGraphExec_t *exec, cudaGraph_t graph,
+                                                    cudaGraphInstantiateParams *params);
+__host__ cudaError_t cudaGraphExecGetFlags(cudaGraphExec_t exec, unsigned long long *flags);
+__host__ cudaError_t cudaGraphExecUpdate(cudaGraphExec_t exec, cudaGraph_t graph,
+                                         cudaGraphExecUpdateResultInfo *info);
+__host__ cudaError_t cudaGraphExecKernelNodeSetParams(cudaGraphExec_t exec, cudaGraphNode_t node,
+                                                      const struct cudaKernelNodeParams *params);
+__host__ cudaError_t cudaGraphExecMemcpyNodeSetParams(cudaGraphExec_t exec, cudaGraphNode_t node,
+                                                      const struct cudaMemcpy3DParms *params);
+__host__ cudaError_t cudaGraphExecMemcpyNodeSetParams1D(cudaGraphExec_t exec, cudaGraphNode_t node, void *dst,
+                                                        const void *src, size_t bytes,
+                                                        enum cudaMemcpyKind kind);
+__host__ cudaError_t cudaGraphExecMemsetNodeSetParams(cudaGraphExec_t exec, cudaGraphNode_t node,
+                                                      const struct cudaMemsetParams *params);
+__host__ cudaError_t cudaGraphExecHostNodeSetParams(cudaGraphExec_t exec, cudaGraphNode_t node,
+                                                    const struct cudaHostNodeParams *params);
+__host__ cudaError_t cudaGraphExecChildGraphNodeSetParams(cudaGraphExec_t exec, cudaGraphNode_t node,
+                                                          cudaGraph_t graph);
+__host__ cudaError_t cudaGraphExecEventRecordNodeSetEvent(cudaGraphExec_t exec, cudaGraphNode_t node,
+                                                          cudaEvent_t event);
+__host__ cudaError_t cudaGraphExecEventWaitNodeSetEvent(cudaGraphExec_t exec, cudaGraphNode_t node,
+                                                        cudaEvent_t event);
+__host__ cudaError_t cudaGraphNodeSetEnabled(cudaGraphExec_t exec, cudaGraphNode_t node, unsigned int enabled);
+__host__ cudaError_t cudaGraphNodeGetEnabled(cudaGraphExec_t exec, cudaGraphNode_t node, unsigned int *enabled);
+__host__ cudaError_t cudaGraphUpload(cudaGraphExec_t exec, cudaStream_t stream);
+__host__ cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream);
+__host__ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
 
 /* What compiled launches call: f<<<grid, block, shared_bytes, stream>>>(). */
 __host__ unsigned int __cudaPushCallConfiguration(dim3 grid, dim3 block,

@@ -61,7 +61,8 @@ cudaError_t launch_add(int *p, long long by, int n, cudaStream_t stream);
 /* The tests: each runs in a process of its own. */
 #define CLIENT_TESTS(T)                                                                            \
 	T(copies_1d) T(memory_pools) T(copies_2d_3d) T(fills) T(symbols) T(pinned) \
-	T(registered) T(launches) T(many_launches) T(full_ring) T(streams_and_events) \
+	T(registered) T(launches) T(many_launches) T(full_ring) T(graphs) \
+	T(graph_launches) T(captures) T(captures_refused) T(streams_and_events) \
 	T(host_functions) T(host_function_behind_full_ring) T(threads) T(device) T(reset) \
 	T(async_errors) T(lost_device) T(lost_while_waiting) T(supervisor_dies) T(no_session) \
 	T(dead_session) T(forked_child) T(missing_names)

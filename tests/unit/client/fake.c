@@ -204,6 +204,7 @@ static uint64_t variable;
 struct command {
 	struct hetckpt_msg *msg;
 	bool called; /* HOST_CALL: answered, waits for HOST_DONE */
+	uint64_t records; /* STREAM_WAIT: of the event before it; later ones do not matter */
 	struct command *next;
 };
 static struct command *first, **last = &first;
@@ -308,9 +309,10 @@ static void run(const struct hetckpt_msg *m)
 	case HETCKPT_MSG_FILL: {
 		const struct hetckpt_msg_fill *f = body;
 
-		CHECK_INT(f->element, 1);
+		CHECK(f->element == 1 || f->element == 2 || f->element == 4);
 		for (uint64_t y = 0; y < f->height; y++)
-			memset((unsigned char *)f->dst + y * f->pitch, (int)f->value, f->width);
+			for (uint64_t x = 0; x < f->width; x++)
+				memcpy((unsigned char *)f->dst + y * f->pitch + x * f->element, &f->value, f->element);
 		break;
 	}
 	case HETCKPT_MSG_MEM_INFO:
@@ -382,8 +384,7 @@ static bool is_ready(struct command *c, bool anything_before, const unsigned cha
 	case HETCKPT_MSG_EVENT_SYNC:
 		return events[event_of(e->event)].done == events[event_of(e->event)].pending;
 	case HETCKPT_MSG_STREAM_WAIT:
-		return !holding[m->stream] &&
-		       events[event_of(s->event)].done == events[event_of(s->event)].pending;
+		return !holding[m->stream] && events[event_of(s->event)].done >= c->records;
 	default:
 		return !holding[m->stream];
 	}
@@ -488,6 +489,8 @@ static void take(const struct hetckpt_msg *m, uint32_t bytes)
 	c = calloc(1, sizeof *c);
 	c->msg = malloc(bytes);
 	memcpy(c->msg, m, bytes);
+	if (m->type == HETCKPT_MSG_STREAM_WAIT)
+		c->records = events[event_of(((const struct hetckpt_msg_stream *)(m + 1))->event)].pending;
 	*last = c;
 	last = &c->next;
 }

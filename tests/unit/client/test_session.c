@@ -289,13 +289,13 @@ void forked_child(void)
 	OK(cudaDeviceSynchronize());
 }
 
-int cudaGraphCreate_test(void) __asm__("cudaGraphCreate");
+int cudaArrayGetInfo_test(void) __asm__("cudaArrayGetInfo");
 void missing_names(void)
 {
 	int out = capture_stderr();
 
-	CHECK_INT(cudaGraphCreate_test(), cudaErrorNotSupported);
-	CHECK_INT(cudaGraphCreate_test(), cudaErrorNotSupported);
+	CHECK_INT(cudaArrayGetInfo_test(), cudaErrorNotSupported);
+	CHECK_INT(cudaArrayGetInfo_test(), cudaErrorNotSupported);
 	CHECK_INT(cudaGetLastError(), cudaErrorNotSupported);
-	CHECK(!strcmp(read_stderr(out), "hetckpt: error: cudaGraphCreate is not supported\n"));
+	CHECK(!strcmp(read_stderr(out), "hetckpt: error: cudaArrayGetInfo is not supported\n"));
 }
