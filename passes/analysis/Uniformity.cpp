@@ -2,6 +2,7 @@
 #include "analysis/Uniformity.h"
 #include "Names.h"
 #include "analysis/Scope.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/Analysis/PostDominators.h"
 #include "llvm/IR/CFG.h"
 #include "llvm/IR/Constants.h"
@@ -124,6 +125,24 @@ static void influence(const BasicBlock *From, const BasicBlock *Join,
   }
 }
 
+/// True if no thread comes out of BB, nor ends there: it ends in a trap, or in what cannot be.
+static bool isDeadEnd(const BasicBlock &BB) {
+  return isa<UnreachableInst>(BB.getTerminator()) && none_of(BB, [](const Instruction &I) {
+    auto *Call = dyn_cast<CallBase>(&I);
+    return Call && (!Call->getCalledFunction() ||
+                    Call->getCalledFunction()->getName() == "llvm.nvvm.exit");
+  });
+}
+
+/// The ways by which threads go on behind BB.
+static SmallSetVector<const BasicBlock *, 4> waysOn(const BasicBlock &BB) {
+  SmallSetVector<const BasicBlock *, 4> Ways;
+  for (const BasicBlock *Succ : successors(&BB))
+    if (!isDeadEnd(*Succ))
+      Ways.insert(Succ);
+  return Ways;
+}
+
 bool Uniformity::isSynchronised(const Loop *L) const {
   // Every path from the header to a latch passes a synchronising block.
   SmallVector<const BasicBlock *, 8> Work{L->getHeader()};
@@ -181,17 +200,20 @@ void Uniformity::propagate() {
         Diverges = true;
       if (!Diverges)
         continue;
+      SmallSetVector<const BasicBlock *, 4> Ways = waysOn(BB);
+      if (Ways.size() < 2)
+        continue;
       // CUDA demands that all threads meet at each barrier, so a loop that passes
-      // one in each iteration is left by all in the same iteration.
+      // one in each iteration is left by all in the same iteration. That says all of a branch
+      // that has one way out of the loop and one on inside.
       Loop *L = LI.getLoopFor(&BB);
-      if (L && L->isLoopExiting(&BB) && isSynchronised(L))
+      if (L && Ways.size() == 2 && L->contains(Ways[0]) != L->contains(Ways[1]) && isSynchronised(L))
         continue;
       DivergentBranches.insert(&BB);
       Changed = true;
-      const BasicBlock *Join = nullptr;
-      if (auto *Node = PDT.getNode(&BB))
-        if (auto *Up = Node->getIDom())
-          Join = Up->getBlock();
+      const BasicBlock *Join = Ways[0];
+      for (const BasicBlock *Way : Ways)
+        Join = Join ? PDT.findNearestCommonDominator(Join, Way) : nullptr;
       DenseSet<const BasicBlock *> Region;
       influence(&BB, Join, Region);
       for (const BasicBlock *In : Region)

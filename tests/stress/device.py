@@ -64,7 +64,7 @@ WORK = [
     ("pipeline", "streams", ["--size", "4194304", "--repeat", "20"], None),
     ("reduction", "shuffle", ["--size", "50000000", "--repeat", "40"], None),
     ("reduction", "tile", ["--size", "50000000", "--repeat", "40"], None),
-    ("reduction", "ballot", ["--size", "20000000", "--repeat", "4"], None),
+    ("reduction", "ballot", ["--size", "20000000", "--repeat", "12"], None),
     ("reduction", "shared", ["--size", "50000000", "--repeat", "40"], None),
     ("spinlock", "lock", ["--size", "4000"], None),
     ("spinlock", "ticket", ["--size", "4000"], None),

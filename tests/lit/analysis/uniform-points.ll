@@ -223,3 +223,49 @@ loop:
 out:
   ret void
 }
+
+; A branch that can leave a loop with a barrier is taken alike by all only where it leads one way out and one
+; way on: here threads go two ways inside. What ends in a trap is no way at all.
+; CHECK-LABEL: kernel ways: uniformity in the block
+; CHECK: %loop: uniform point, divergent branch
+; CHECK: %even: divergent point
+; CHECK: %odd: divergent point
+; CHECK: %meet: uniform point
+; CHECK-NOT: divergent branch
+; CHECK: %after: uniform point
+; CHECK: %turn2 uniform
+define ptx_kernel void @ways(ptr %p, i32 %n) {
+entry:
+  br label %loop
+loop:
+  %turn = phi i32 [ 0, %entry ], [ %turn2, %after ]
+  %x = load i32, ptr %p
+  switch i32 %x, label %never [
+    i32 0, label %even
+    i32 1, label %odd
+  ]
+even:
+  store volatile i32 0, ptr %p
+  br label %meet
+odd:
+  store volatile i32 1, ptr %p
+  br label %meet
+never:
+  call void @llvm.trap()
+  unreachable
+meet:
+  call void @llvm.nvvm.barrier.cta.sync.aligned.all(i32 0)
+  %y = load i32, ptr %p
+  %bad = icmp slt i32 %y, 0
+  br i1 %bad, label %fail, label %after
+fail:
+  call void @llvm.trap()
+  unreachable
+after:
+  %turn2 = add i32 %turn, 1
+  %more = icmp ult i32 %turn2, %n
+  br i1 %more, label %loop, label %done
+done:
+  ret void
+}
+declare void @llvm.trap()

@@ -308,6 +308,8 @@ int main(int argc, char **argv)
 	// Smaller ones can be asked for, until it is used.
 	GOOD(cudaDeviceSetLimit(cudaLimitMallocHeapSize, 4096));
 	GOOD(cudaDeviceSetLimit(cudaLimitMallocHeapSize, 1 << 20));
+	// A hundred calls deep, where a GPU gives a thread 1 KiB.
+	GOOD(cudaDeviceSetLimit(cudaLimitStackSize, 32 << 10));
 	GOOD(cudaMalloc(&r, sizeof *r));
 	GOOD(cudaMemset(r, 0, sizeof *r));
 	build<<<Blocks, Threads>>>(6);
