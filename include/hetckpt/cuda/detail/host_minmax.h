@@ -8,38 +8,42 @@
 #ifndef HETCKPT_CUDA_DETAIL_HOST_MINMAX_H
 #define HETCKPT_CUDA_DETAIL_HOST_MINMAX_H
 
+/* X(result, first, second) for what is on both sides; clang's header has min(int, int) for the device. */
+#define HETCKPT_INTEGER_PAIRS_(X)                                                                  \
+	X(unsigned int, unsigned int, unsigned int)                                                \
+	X(unsigned int, int, unsigned int)                                                         \
+	X(unsigned int, unsigned int, int)                                                         \
+	X(long, long, long)                                                                        \
+	X(unsigned long, unsigned long, unsigned long)                                             \
+	X(unsigned long, long, unsigned long)                                                      \
+	X(unsigned long, unsigned long, long)                                                      \
+	X(long long, long long, long long)                                                         \
+	X(unsigned long long, unsigned long long, unsigned long long)                              \
+	X(unsigned long long, long long, unsigned long long)                                       \
+	X(unsigned long long, unsigned long long, long long)
+/* X(result, first, second, suffix of the built-in function): a NaN loses against a number, as in C. */
+#define HETCKPT_FLOAT_PAIRS_(X)                                                                    \
+	X(float, float, float, f)                                                                  \
+	X(double, double, double, )                                                                \
+	X(double, float, double, )                                                                 \
+	X(double, double, float, )
+
 #if defined(__cplusplus) && defined(__CUDA__)
 #define HETCKPT_MINMAX_(result, first, second)                                                     \
 	template <class = void> static inline __attribute__((host)) result min(first a, second b)  \
 	{ return (result)a < (result)b ? (result)a : (result)b; }                                  \
 	template <class = void> static inline __attribute__((host)) result max(first a, second b)  \
 	{ return (result)a > (result)b ? (result)a : (result)b; }
-
-HETCKPT_MINMAX_(int, int, int)
-HETCKPT_MINMAX_(unsigned int, unsigned int, unsigned int)
-HETCKPT_MINMAX_(unsigned int, int, unsigned int)
-HETCKPT_MINMAX_(unsigned int, unsigned int, int)
-HETCKPT_MINMAX_(long, long, long)
-HETCKPT_MINMAX_(unsigned long, unsigned long, unsigned long)
-HETCKPT_MINMAX_(unsigned long, long, unsigned long)
-HETCKPT_MINMAX_(unsigned long, unsigned long, long)
-HETCKPT_MINMAX_(long long, long long, long long)
-HETCKPT_MINMAX_(unsigned long long, unsigned long long, unsigned long long)
-HETCKPT_MINMAX_(unsigned long long, long long, unsigned long long)
-HETCKPT_MINMAX_(unsigned long long, unsigned long long, long long)
-#undef HETCKPT_MINMAX_
-
-/* A NaN loses against a number, as in C. */
 #define HETCKPT_FMINMAX_(result, first, second, f)                                                 \
 	template <class = void> static inline __attribute__((host)) result min(first a, second b)  \
 	{ return __builtin_fmin##f(a, b); }                                                        \
 	template <class = void> static inline __attribute__((host)) result max(first a, second b)  \
 	{ return __builtin_fmax##f(a, b); }
 
-HETCKPT_FMINMAX_(float, float, float, f)
-HETCKPT_FMINMAX_(double, double, double, )
-HETCKPT_FMINMAX_(double, float, double, )
-HETCKPT_FMINMAX_(double, double, float, )
+HETCKPT_MINMAX_(int, int, int)
+HETCKPT_INTEGER_PAIRS_(HETCKPT_MINMAX_)
+HETCKPT_FLOAT_PAIRS_(HETCKPT_FMINMAX_)
+#undef HETCKPT_MINMAX_
 #undef HETCKPT_FMINMAX_
 #endif
 

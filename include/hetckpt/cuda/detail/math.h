@@ -9,37 +9,20 @@
 
 #include "host_minmax.h"
 
-/* clang's header has min(int, int) and max(int, int) for the device. */
 #define HETCKPT_MINMAX_(result, first, second)                                 \
 	static inline __device__ result min(first a, second b)                 \
 	{ return (result)a < (result)b ? (result)a : (result)b; }              \
 	static inline __device__ result max(first a, second b)                 \
 	{ return (result)a > (result)b ? (result)a : (result)b; }
-
-HETCKPT_MINMAX_(unsigned int, unsigned int, unsigned int)
-HETCKPT_MINMAX_(unsigned int, int, unsigned int)
-HETCKPT_MINMAX_(unsigned int, unsigned int, int)
-HETCKPT_MINMAX_(long, long, long)
-HETCKPT_MINMAX_(unsigned long, unsigned long, unsigned long)
-HETCKPT_MINMAX_(unsigned long, long, unsigned long)
-HETCKPT_MINMAX_(unsigned long, unsigned long, long)
-HETCKPT_MINMAX_(long long, long long, long long)
-HETCKPT_MINMAX_(unsigned long long, unsigned long long, unsigned long long)
-HETCKPT_MINMAX_(unsigned long long, long long, unsigned long long)
-HETCKPT_MINMAX_(unsigned long long, unsigned long long, long long)
-#undef HETCKPT_MINMAX_
-
-/* Of floating numbers: a NaN loses against a number, as in C. */
 #define HETCKPT_FMINMAX_(result, first, second, f)                             \
 	static inline __device__ result min(first a, second b)                 \
 	{ return __builtin_fmin##f(a, b); }                                    \
 	static inline __device__ result max(first a, second b)                 \
 	{ return __builtin_fmax##f(a, b); }
 
-HETCKPT_FMINMAX_(float, float, float, f)
-HETCKPT_FMINMAX_(double, double, double, )
-HETCKPT_FMINMAX_(double, float, double, )
-HETCKPT_FMINMAX_(double, double, float, )
+HETCKPT_INTEGER_PAIRS_(HETCKPT_MINMAX_)
+HETCKPT_FLOAT_PAIRS_(HETCKPT_FMINMAX_)
+#undef HETCKPT_MINMAX_
 #undef HETCKPT_FMINMAX_
 
 /* Overloads that clang's headers declare and leave to the toolkit's to define. */
