@@ -12,19 +12,6 @@
  */
 #include "bfs_host.hpp"
 
-struct Node {
-	Node *edge[DEGREE];
-	Node *chain;   /* next node of the frontier that this one is in */
-	int level;
-	uint32_t value;
-};
-
-/* The two frontiers' heads, and how many nodes the next one has. */
-struct Search {
-	Node *frontier[2];
-	unsigned int found;
-};
-
 __global__ void build(uint32_t n, Node *nodes)
 {
 	uint32_t i = blockIdx.x * blockDim.x + threadIdx.x;
@@ -139,20 +126,31 @@ int main(int argc, char **argv)
 	if (walking && !s.repeat_given)
 		hops = 1000 * (s.repeat = 2);
 	const uint32_t walkers = n < 16384 ? n : 16384;
+	const unsigned blocks = (n + THREADS - 1) / THREADS;
 	std::vector<int> level;
 	std::vector<uint32_t> states(walkers);
 
 	if (s.host_bench) {
+		std::vector<Node> nodes(s.tuned ? 0 : n);
+
 		s.begin();
-		if (walking)
-			sample::parallel(s.threads, walkers, [&](size_t first, size_t last) {
+		if (!s.tuned)
+			s.host().blocks(blocks, [&](dim3 block) { build_block(block, n, nodes.data()); });
+		if (walking && s.tuned)
+			s.host().parallel(walkers, [&](size_t first, size_t last) {
 				for (size_t i = first; i < last; i++)
 					states[i] = walk_host((uint32_t)i, hops, n);
 			});
+		else if (walking)
+			s.host().blocks((walkers + THREADS - 1) / THREADS, [&](dim3 block) {
+				walk_block(block, walkers, hops, nodes.data(), states.data());
+			});
 		else
 			for (int r = 0; r < s.repeat; r++)
-				bfs_host(n, level);
+				s.tuned ? bfs_host(n, level) : search_host(s.host(), nodes);
 		s.end();
+		for (const Node &node : nodes)
+			level.push_back(node.level);
 		walking ? s.result(states) : s.result(level);
 		return s.finish(true);
 	}
@@ -161,14 +159,13 @@ int main(int argc, char **argv)
 	sample::Buffer<Search> search(1);
 	sample::Buffer<unsigned int> length(1);
 	sample::Buffer<uint32_t> out(walkers);
-	unsigned blocks = (n + 127) / 128;
 	bool pass = true;
 
 	s.begin();
-	build<<<blocks, 128>>>(n, nodes.get());
+	build<<<blocks, THREADS>>>(n, nodes.get());
 	CHECK(cudaGetLastError());
 	if (walking) {
-		walk<<<(walkers + 127) / 128, 128>>>(walkers, hops, nodes.get(), out.get());
+		walk<<<(walkers + THREADS - 1) / THREADS, THREADS>>>(walkers, hops, nodes.get(), out.get());
 		CHECK(cudaGetLastError());
 		CHECK(cudaDeviceSynchronize());
 		s.end();
@@ -185,11 +182,11 @@ int main(int argc, char **argv)
 	for (int r = 0; r < s.repeat; r++) {
 		unsigned int before = 0, found = 1;
 
-		reset<<<blocks, 128>>>(n, nodes.get(), search.get());
+		reset<<<blocks, THREADS>>>(n, nodes.get(), search.get());
 		for (int depth = 1; found != before; depth++) {
 			unsigned int chained = 0;
 
-			expand<<<64, 128>>>(n, depth, nodes.get(), search.get());
+			expand<<<EXPAND_BLOCKS, THREADS>>>(n, depth, nodes.get(), search.get());
 			audit<<<1, 32>>>(depth, search.get(), length.get());
 			CHECK(cudaGetLastError());
 			before = found;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * sample.hpp - what the sample programs share: options, checks of CUDA calls, a
- * checksum of results, the result line, and threads for the host's version.
+ * checksum of results, and the result line.
  *
  * A sample prints one line on standard output:
  *   NAME VARIANT size=N repeat=R checksum=HHHHHHHHHHHHHHHH seconds=S PASS|FAIL
@@ -12,8 +12,10 @@
  * With --unchecked the result is not computed again on the host, and the line ends with
  * UNCHECKED: whoever measures compares checksums.
  *
- * With --host-bench the same work is done by plain loops in threads, and the line is
- *   NAME VARIANT size=N repeat=R checksum=... threads=T host-seconds=S
+ * With --host-bench the same work is done by plain loops in the host's threads, and the line is
+ *   NAME VARIANT size=N repeat=R checksum=... loops=LOOPS threads=T host-seconds=S
+ * LOOPS is "threads" where the loops are those over the kernel's blocks and threads, and "tuned"
+ * (--host-bench=tuned) where they give the same result in a way that suits a CPU.
  */
 #ifndef SAMPLES_COMMON_SAMPLE_HPP
 #define SAMPLES_COMMON_SAMPLE_HPP
@@ -24,11 +26,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include <cuda_runtime.h>
+
+#include "host.hpp"
 
 #define CHECK(call)                                                                        \
 	do {                                                                               \
@@ -60,27 +65,12 @@ __host__ __device__ inline uint32_t hash32(uint32_t x)
 	return x;
 }
 
-/* Runs body(first, last) on parts of [0, count), one a thread. */
-template <class Body> void parallel(unsigned threads, size_t count, Body body)
-{
-	std::vector<std::thread> running;
-
-	for (unsigned t = 0; t < threads; t++) {
-		size_t first = count * t / threads, last = count * (t + 1) / threads;
-
-		if (first < last)
-			running.emplace_back([=] { body(first, last); });
-	}
-	for (std::thread &thread : running)
-		thread.join();
-}
-
 class Sample {
 public:
 	long size;
 	int repeat;
 	unsigned threads = std::thread::hardware_concurrency();
-	bool host_bench = false, repeat_given = false, unchecked = false;
+	bool host_bench = false, tuned = false, repeat_given = false, unchecked = false;
 	std::string variant;
 
 	/* variants: names separated by spaces, the first is the default; what: one line for --help */
@@ -101,13 +91,17 @@ public:
 				            "  --variant V     one of: %s\n"
 				            "  --dump FILE     write the result buffers\n"
 				            "  --unchecked     do not compute results again on the host, for measurements\n"
-				            "  --host-bench    do the work in host threads instead, for comparison\n"
+				            "  --host-bench[=LOOPS]\n"
+				            "                  do the work in host threads instead, for comparison: by loops\n"
+				            "                  over the kernel's blocks and threads (threads, the default),\n"
+				            "                  or by such as suit a CPU (tuned)\n"
 				            "  --threads N     of --host-bench (default: all processors)\n",
 				            name, what, default_size, default_repeat, variants);
 				std::exit(0);
 			}
-			if (option == "--host-bench") {
+			if (option == "--host-bench" || option == "--host-bench=threads" || option == "--host-bench=tuned") {
 				host_bench = true;
+				tuned = option == "--host-bench=tuned";
 				continue;
 			}
 			if (option == "--unchecked") {
@@ -137,8 +131,21 @@ public:
 		start_ = Clock::now();
 	}
 
+	/* The host's threads, started when they are needed for the first time. */
+	Threads &host()
+	{
+		if (!host_)
+			host_ = std::make_unique<Threads>(threads);
+		return *host_;
+	}
+
 	/* Starts the time that the result line gives. */
-	void begin() { start_ = Clock::now(); }
+	void begin()
+	{
+		if (host_bench)
+			host();
+		start_ = Clock::now();
+	}
 	void end() { seconds_ = seconds_since(start_); }
 
 	/* Adds a result buffer to the checksum, and to the dump if one is wanted. */
@@ -171,7 +178,8 @@ public:
 		std::printf("%s %s size=%ld repeat=%d checksum=%016" PRIx64, name_, variant.c_str(), size,
 		            repeat, hash_);
 		if (host_bench)
-			std::printf(" threads=%u host-seconds=%.6f\n", threads, seconds_);
+			std::printf(" loops=%s threads=%u host-seconds=%.6f\n", tuned ? "tuned" : "threads", threads,
+			            seconds_);
 		else
 			std::printf(" seconds=%.6f %s\n", seconds_, !pass ? "FAIL" : unchecked ? "UNCHECKED" : "PASS");
 		return pass ? 0 : 1;
@@ -190,6 +198,7 @@ private:
 	uint64_t hash_ = 0xcbf29ce484222325u;
 	double seconds_ = 0;
 	Clock::time_point start_;
+	std::unique_ptr<Threads> host_;
 
 	long number(const std::string &option, const std::string &value, long largest) const
 	{

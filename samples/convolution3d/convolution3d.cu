@@ -9,8 +9,6 @@
 #include "../common/sample.hpp"
 #include "convolution3d_host.hpp"
 
-constexpr int BX = 32, BY = 4, BZ = 2;
-
 __constant__ float weights[WIDTH * WIDTH * WIDTH];
 
 __global__ void convolve(int n, const float *from, float *to)
@@ -55,17 +53,26 @@ int main(int argc, char **argv)
 		volume[i] = (float)(sample::hash32((uint32_t)i) >> 24);
 	for (size_t i = 0; i < w.size(); i++)
 		w[i] = (float)(i % 7 + 1) * divisor * 0.25f;
-	auto host = [&] {
+	const dim3 blocks((unsigned)((n + BX - 1) / BX), (unsigned)((n + BY - 1) / BY), (unsigned)((n + BZ - 1) / BZ));
+	auto tuned = [&] {
 		for (int r = 0; r < s.repeat; r++) {
-			sample::parallel(s.threads, n, [&](size_t first, size_t last) {
+			s.host().parallel(n, [&](size_t first, size_t last) {
 				convolution3d_host(first, last, n, w.data(), volume.data(), other.data());
+			});
+			volume.swap(other);
+		}
+	};
+	auto loops = [&] {
+		for (int r = 0; r < s.repeat; r++) {
+			s.host().blocks(blocks, [&](dim3 block) {
+				convolve_block(block, (int)n, w.data(), volume.data(), other.data());
 			});
 			volume.swap(other);
 		}
 	};
 	if (s.host_bench) {
 		s.begin();
-		host();
+		s.tuned ? tuned() : loops();
 		s.end();
 		s.result(volume);
 		return s.finish(true);
@@ -73,7 +80,6 @@ int main(int argc, char **argv)
 
 	sample::Buffer<float> da(volume), db(count);
 	float *from = da.get(), *to = db.get();
-	dim3 blocks((unsigned)((n + BX - 1) / BX), (unsigned)((n + BY - 1) / BY), (unsigned)((n + BZ - 1) / BZ));
 	size_t shared = (BX + 2 * RADIUS) * (BY + 2 * RADIUS) * (BZ + 2 * RADIUS) * sizeof(float);
 
 	db.clear();
@@ -92,6 +98,6 @@ int main(int argc, char **argv)
 	s.result(got);
 	if (s.unchecked)
 		return s.finish(true);
-	host();
+	tuned();
 	return s.finish(sample::same("volume", got, volume));
 }

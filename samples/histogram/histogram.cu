@@ -10,8 +10,6 @@
 #include "../common/sample.hpp"
 #include "histogram_host.hpp"
 
-constexpr int THREADS = 256, BINS = 256;
-
 __global__ void count_shared(size_t n, const unsigned char *data, unsigned int *bins)
 {
 	__shared__ unsigned int mine[BINS];
@@ -60,11 +58,12 @@ int main(int argc, char **argv)
 		data[i] = (unsigned char)((h & 255) & (h >> 8 & 255));
 	}
 	std::vector<unsigned int> want(BINS, 0);
-	auto host = [&] {
+	const unsigned blocks = (unsigned)((n + THREADS * 64 - 1) / (THREADS * 64));
+	auto tuned = [&] {
 		for (int r = 0; r < s.repeat; r++) {
 			std::vector<unsigned int> parts((size_t)s.threads * BINS, 0);
 
-			sample::parallel(s.threads, s.threads, [&](size_t first, size_t last) {
+			s.host().parallel(s.threads, [&](size_t first, size_t last) {
 				for (size_t p = first; p < last; p++)
 					histogram_host(n * p / s.threads, n * (p + 1) / s.threads, data.data(),
 					               &parts[p * BINS]);
@@ -73,9 +72,17 @@ int main(int argc, char **argv)
 				want[i % BINS] += parts[i];
 		}
 	};
+	auto loops = [&] {
+		const auto count = s.variant == "global"  ? count_global_block
+		                   : s.variant == "match" ? count_match_block
+		                                          : count_shared_block;
+
+		for (int r = 0; r < s.repeat; r++)
+			s.host().blocks(blocks, [&](dim3 block) { count(block, blocks, n, data.data(), want.data()); });
+	};
 	if (s.host_bench) {
 		s.begin();
-		host();
+		s.tuned ? tuned() : loops();
 		s.end();
 		s.result(want);
 		return s.finish(true);
@@ -83,7 +90,6 @@ int main(int argc, char **argv)
 
 	sample::Buffer<unsigned char> bytes(data);
 	sample::Buffer<unsigned int> bins(BINS);
-	unsigned blocks = (unsigned)((n + THREADS * 64 - 1) / (THREADS * 64));
 
 	bins.clear();
 	s.begin();
@@ -103,6 +109,6 @@ int main(int argc, char **argv)
 	s.result(got);
 	if (s.unchecked)
 		return s.finish(true);
-	host();
+	tuned();
 	return s.finish(sample::same("bins", got, want));
 }

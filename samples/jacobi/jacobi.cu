@@ -10,7 +10,6 @@
 #include "../common/sample.hpp"
 #include "jacobi_host.hpp"
 
-constexpr int TILE = 32;
 constexpr int SWEEPS = 256;
 
 __global__ void heat_step(int n, const float *from, float *to)
@@ -31,7 +30,7 @@ __global__ void heat_blocks(int n, int sweeps, const float *from, float *to)
 	int left = blockIdx.x * TILE, top = blockIdx.y * TILE;
 	int thread = threadIdx.y * TILE + threadIdx.x;
 
-	for (int i = thread; i < (TILE + 2) * (TILE + 2); i += TILE * 8) {
+	for (int i = thread; i < (TILE + 2) * (TILE + 2); i += TILE * ROWS) {
 		int x = i % (TILE + 2), y = i / (TILE + 2);
 
 		a[y][x] = b[y][x] = from[(size_t)(top + y) * n + left + x];
@@ -41,11 +40,11 @@ __global__ void heat_blocks(int n, int sweeps, const float *from, float *to)
 		float(*now)[TILE + 2] = s & 1 ? b : a, (*then)[TILE + 2] = s & 1 ? a : b;
 		int x = threadIdx.x + 1;
 
-		for (int y = threadIdx.y + 1; y <= TILE; y += 8)
+		for (int y = threadIdx.y + 1; y <= TILE; y += ROWS)
 			then[y][x] = ((now[y - 1][x] + now[y + 1][x]) + (now[y][x - 1] + now[y][x + 1])) * 0.25f;
 		__syncthreads();
 	}
-	for (int y = threadIdx.y + 1; y <= TILE; y += 8) {
+	for (int y = threadIdx.y + 1; y <= TILE; y += ROWS) {
 		int x = threadIdx.x + 1;
 
 		to[(size_t)(top + y) * n + left + x] = sweeps & 1 ? b[y][x] : a[y][x];
@@ -69,18 +68,31 @@ int main(int argc, char **argv)
 	}
 	other = plate;
 
-	auto host = [&] {
+	const unsigned tiles = (unsigned)(s.size / TILE);
+	const dim3 grid(tiles, blocks ? tiles : tiles * (TILE / ROWS)), threads(TILE, ROWS);
+	auto tuned = [&] {
 		for (int r = 0; r < s.repeat; r++) {
 			if (blocks)
-				sample::parallel(s.threads, (size_t)s.size / TILE, [&](size_t first, size_t last) {
+				s.host().parallel(tiles, [&](size_t first, size_t last) {
 					for (size_t ty = first; ty < last; ty++)
-						for (size_t tx = 0; tx < (size_t)s.size / TILE; tx++)
+						for (size_t tx = 0; tx < tiles; tx++)
 							jacobi_tile_host(tx, ty, TILE, SWEEPS, n, plate.data(), other.data());
 				});
 			else
-				sample::parallel(s.threads, n - 2, [&](size_t first, size_t last) {
+				s.host().parallel(n - 2, [&](size_t first, size_t last) {
 					jacobi_host(first + 1, last + 1, n, plate.data(), other.data());
 				});
+			plate.swap(other);
+		}
+	};
+	auto loops = [&] {
+		for (int r = 0; r < s.repeat; r++) {
+			s.host().blocks(grid, [&](dim3 block) {
+				if (blocks)
+					heat_blocks_block(block, (int)n, SWEEPS, plate.data(), other.data());
+				else
+					heat_step_block(block, (int)n, plate.data(), other.data());
+			});
 			plate.swap(other);
 		}
 	};
@@ -88,7 +100,7 @@ int main(int argc, char **argv)
 		s.repeat = 12;
 	if (s.host_bench) {
 		s.begin();
-		host();
+		s.tuned ? tuned() : loops();
 		s.end();
 		s.result(plate);
 		return s.finish(true);
@@ -96,14 +108,13 @@ int main(int argc, char **argv)
 
 	sample::Buffer<float> da(plate), db(other);
 	float *from = da.get(), *to = db.get();
-	unsigned tiles = (unsigned)(s.size / TILE);
 
 	s.begin();
 	for (int r = 0; r < s.repeat; r++) {
 		if (blocks)
-			heat_blocks<<<dim3(tiles, tiles), dim3(TILE, 8)>>>((int)n, SWEEPS, from, to);
+			heat_blocks<<<grid, threads>>>((int)n, SWEEPS, from, to);
 		else
-			heat_step<<<dim3(tiles, tiles * 4), dim3(TILE, 8)>>>((int)n, from, to);
+			heat_step<<<grid, threads>>>((int)n, from, to);
 		CHECK(cudaGetLastError());
 		std::swap(from, to);
 	}
@@ -115,6 +126,6 @@ int main(int argc, char **argv)
 	s.result(got);
 	if (s.unchecked)
 		return s.finish(true);
-	host();
+	tuned();
 	return s.finish(sample::same("plate", got, plate));
 }

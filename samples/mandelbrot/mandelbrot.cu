@@ -55,22 +55,30 @@ int main(int argc, char **argv)
 
 	if (n > 32768 || s.repeat > 1 << 20)
 		s.usage("--size: more than 32768, or --repeat: more than 1048576");
+	const unsigned side = (unsigned)((n + SIDE - 1) / SIDE);
 	std::vector<unsigned int> want(n * n);
 	if (s.host_bench) {
+		unsigned int taken = 0;
+
 		s.begin();
-		/* rows in turns, for they take very different times */
-		sample::parallel(s.threads, s.threads, [&](size_t first, size_t last) {
-			for (size_t t = first; t < last; t++)
-				for (size_t row = t; row < n; row += s.threads)
-					mandelbrot_host(row, row + 1, n, limit, want.data());
-		});
+		if (s.tuned) /* rows in turns, for they take very different times */
+			s.host().parallel(s.threads, [&](size_t first, size_t last) {
+				for (size_t t = first; t < last; t++)
+					for (size_t row = t; row < n; row += s.threads)
+						mandelbrot_host((int)row, (int)n, limit, want.data());
+			});
+		else if (s.variant == "stride")
+			s.host().blocks(32, [&](dim3) { pixels_stride_block((int)n, limit, &taken, want.data()); });
+		else
+			s.host().blocks(dim3(side, side), [&](dim3 block) {
+				pixels_block(block, (int)n, limit, want.data());
+			});
 		s.end();
 		s.result(want);
 		return s.finish(true);
 	}
 
 	sample::Buffer<unsigned int> out(n * n), next(1);
-	unsigned side = (unsigned)((n + 15) / 16);
 
 	out.clear();
 	next.clear();
@@ -78,7 +86,7 @@ int main(int argc, char **argv)
 	if (s.variant == "stride")
 		pixels_stride<<<32, 128>>>((int)n, limit, next.get(), out.get());
 	else
-		pixels<<<dim3(side, side), dim3(16, 16)>>>((int)n, limit, out.get());
+		pixels<<<dim3(side, side), dim3(SIDE, SIDE)>>>((int)n, limit, out.get());
 	CHECK(cudaGetLastError());
 	CHECK(cudaDeviceSynchronize());
 	s.end();
@@ -88,7 +96,7 @@ int main(int argc, char **argv)
 	/* Every row of a small picture, some of a large one. */
 	size_t step = (double)n * (double)n * limit < 2e9 ? 1 : (n + 63) / 64;
 	for (size_t row = 0; row < n && pass && !s.unchecked; row += step) {
-		mandelbrot_host(row, row + 1, n, limit, want.data());
+		mandelbrot_host((int)row, (int)n, limit, want.data());
 		pass = !std::memcmp(&got[row * n], &want[row * n], n * sizeof(unsigned int));
 		if (!pass)
 			std::fprintf(stderr, "row %zu differs from the reference\n", row);

@@ -10,8 +10,6 @@
 #include "../common/sample.hpp"
 #include "matmul_host.hpp"
 
-constexpr int TILE = 16;
-
 __global__ void multiply_simple(int n, const float *a, const float *b, float *c)
 {
 	int column = blockIdx.x * TILE + threadIdx.x, row = blockIdx.y * TILE + threadIdx.y;
@@ -75,34 +73,44 @@ int main(int argc, char **argv)
 	if (n % 64 || n > 32768)
 		s.usage("--size: not a multiple of 64 up to 32768");
 
+	const unsigned side = (unsigned)(n / (s.variant == "wide" ? 4 * TILE : TILE));
+	const dim3 blocks(side, side), threads(TILE, TILE);
 	std::vector<float> a(n * n), b(n * n), c(n * n);
 	for (size_t i = 0; i < n * n; i++) {
 		a[i] = (float)(int)(sample::hash32((uint32_t)i) >> 24) - 127.5f;
 		b[i] = (float)(sample::hash32((uint32_t)(i + n * n)) >> 8) * 0x1p-24f;
 	}
 	if (s.host_bench) {
+		const auto multiply = s.variant == "wide"     ? multiply_wide_block
+		                      : s.variant == "simple" ? multiply_simple_block
+		                                              : multiply_tiled_block;
+
 		s.begin();
 		for (int r = 0; r < s.repeat; r++)
-			sample::parallel(s.threads, n, [&](size_t first, size_t last) {
-				matmul_host(first, last, n, a.data(), b.data(), c.data());
-			});
+			if (s.tuned)
+				s.host().parallel(n, [&](size_t first, size_t last) {
+					matmul_host(first, last, n, a.data(), b.data(), c.data());
+				});
+			else
+				s.host().blocks(blocks, [&](dim3 block) {
+					multiply(block, (int)n, a.data(), b.data(), c.data());
+				});
 		s.end();
 		s.result(c);
 		return s.finish(true);
 	}
 
 	sample::Buffer<float> da(a), db(b), dc(n * n);
-	dim3 threads(TILE, TILE);
 
 	dc.clear();
 	s.begin();
 	for (int r = 0; r < s.repeat; r++) {
 		if (s.variant == "wide")
-			multiply_wide<<<dim3(n / (4 * TILE), n / (4 * TILE)), threads>>>((int)n, da.get(), db.get(), dc.get());
+			multiply_wide<<<blocks, threads>>>((int)n, da.get(), db.get(), dc.get());
 		else if (s.variant == "simple")
-			multiply_simple<<<dim3(n / TILE, n / TILE), threads>>>((int)n, da.get(), db.get(), dc.get());
+			multiply_simple<<<blocks, threads>>>((int)n, da.get(), db.get(), dc.get());
 		else
-			multiply_tiled<<<dim3(n / TILE, n / TILE), threads>>>((int)n, da.get(), db.get(), dc.get());
+			multiply_tiled<<<blocks, threads>>>((int)n, da.get(), db.get(), dc.get());
 	}
 	CHECK(cudaGetLastError());
 	CHECK(cudaDeviceSynchronize());

@@ -27,17 +27,17 @@ int main(int argc, char **argv)
 
 	if (n > 1 << 30 || s.repeat > 1000000)
 		s.usage("--size: more than 1073741824, or --repeat: more than 1000000");
+	const unsigned blocks = (unsigned)((n + THREADS - 1) / THREADS);
 	std::vector<unsigned int> want(n);
 	if (s.host_bench) {
+		unsigned long long all = 0;
+
+		/* nothing here would be done otherwise for a CPU */
 		s.begin();
-		sample::parallel(s.threads, n, [&](size_t first, size_t last) {
-			for (size_t i = first; i < last; i++)
-				want[i] = montecarlo_walker((uint32_t)i, samples);
+		s.host().blocks(blocks, [&](dim3 block) {
+			walkers_block(block, (unsigned)n, samples, want.data(), &all);
 		});
 		s.end();
-		unsigned long long all = 0;
-		for (unsigned int x : want)
-			all += x;
 		s.result(want);
 		s.result(&all, sizeof all);
 		return s.finish(true);
@@ -49,7 +49,7 @@ int main(int argc, char **argv)
 	inside.clear();
 	total.clear();
 	s.begin();
-	walkers<<<(unsigned)((n + 127) / 128), 128>>>((unsigned)n, samples, inside.get(), total.get());
+	walkers<<<blocks, THREADS>>>((unsigned)n, samples, inside.get(), total.get());
 	CHECK(cudaGetLastError());
 	CHECK(cudaDeviceSynchronize());
 	s.end();

@@ -2,9 +2,12 @@
 #ifndef MONTECARLO_HOST_HPP
 #define MONTECARLO_HOST_HPP
 
+#include <algorithm>
 #include <cstdint>
 
 #include "../common/sample.hpp"
+
+constexpr unsigned THREADS = 128;
 
 /*
  * A generator with 16 words of state and a running index: an array that cannot live in
@@ -43,6 +46,17 @@ __host__ __device__ inline unsigned int montecarlo_walker(uint32_t walker, int s
 		inside += x * x + y * y < (uint64_t)1 << 62;
 	}
 	return inside;
+}
+
+/* The kernel as a loop over the threads of a block. */
+inline void walkers_block(dim3 block, unsigned int n, int samples, unsigned int *inside, unsigned long long *total)
+{
+	unsigned int first = block.x * THREADS, last = std::min(first + THREADS, n);
+
+	for (unsigned int i = first; i < last; i++) {
+		inside[i] = montecarlo_walker(i, samples);
+		sample::atomic_add(total, (unsigned long long)inside[i]);
+	}
 }
 
 #endif

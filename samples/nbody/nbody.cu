@@ -9,8 +9,6 @@
 #include "../common/sample.hpp"
 #include "nbody_host.hpp"
 
-constexpr int THREADS = 128;
-
 __global__ void step(int n, float dt, const float4 *position, const float4 *velocity, float4 *next,
                      float4 *next_velocity)
 {
@@ -67,9 +65,14 @@ int main(int argc, char **argv)
 	if (s.host_bench) {
 		s.begin();
 		for (int r = 0; r < s.repeat; r++) {
-			sample::parallel(s.threads, n, [&](size_t first, size_t last) {
-				nbody_host(first, last, n, dt, position.data(), velocity.data(), p2.data(), v2.data());
-			});
+			if (s.tuned)
+				s.host().parallel(n, [&](size_t first, size_t last) {
+					nbody_host(first, last, n, dt, position.data(), velocity.data(), p2.data(), v2.data());
+				});
+			else
+				s.host().blocks((unsigned)(n / THREADS), [&](dim3 block) {
+					step_block(block, (int)n, dt, position.data(), velocity.data(), p2.data(), v2.data());
+				});
 			position.swap(p2);
 			velocity.swap(v2);
 		}
@@ -105,7 +108,7 @@ int main(int argc, char **argv)
 	bool pass = true;
 	if ((double)n * (double)n * s.repeat <= 4e8 && !s.unchecked) {
 		for (int r = 0; r < s.repeat; r++) {
-			sample::parallel(s.threads, n, [&](size_t first, size_t last) {
+			s.host().parallel(n, [&](size_t first, size_t last) {
 				nbody_host(first, last, n, dt, position.data(), velocity.data(), p2.data(), v2.data());
 			});
 			position.swap(p2);

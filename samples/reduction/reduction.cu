@@ -17,7 +17,6 @@
 
 namespace cg = cooperative_groups;
 
-constexpr int THREADS = 256;
 constexpr unsigned ALL = 0xffffffffu;
 
 __device__ void combine(Totals &t, const Totals &other)
@@ -136,6 +135,7 @@ int main(int argc, char **argv)
 	sample::Sample s(argc, argv, "reduction", "Reduces integers to a sum, extremes and a parity.",
 	                 "shuffle tile ballot shared", 1 << 24, 100);
 	size_t n = (size_t)s.size;
+	const unsigned blocks = (unsigned)((n + THREADS * 64 - 1) / (THREADS * 64));
 	std::vector<int> v(n);
 
 	if (s.variant == "ballot" && !s.repeat_given)
@@ -153,10 +153,18 @@ int main(int argc, char **argv)
 	if (s.host_bench) {
 		std::vector<Totals> parts(s.threads);
 		Totals t = {0, INT_MAX, INT_MIN, 0};
+		const auto reduce = s.variant == "tile"     ? reduce_tile_block
+		                    : s.variant == "ballot" ? reduce_ballot_block
+		                    : s.variant == "shared" ? reduce_shared_block
+		                                            : reduce_shuffle_block;
 
 		s.begin();
 		for (int r = 0; r < s.repeat; r++) {
-			sample::parallel(s.threads, s.threads, [&](size_t first, size_t last) {
+			if (!s.tuned) {
+				s.host().blocks(blocks, [&](dim3 block) { reduce(block, blocks, n, v.data(), &t); });
+				continue;
+			}
+			s.host().parallel(s.threads, [&](size_t first, size_t last) {
 				for (size_t p = first; p < last; p++)
 					parts[p] = reduction_host(n * p / s.threads, n * (p + 1) / s.threads, v.data());
 			});
@@ -173,7 +181,6 @@ int main(int argc, char **argv)
 
 	sample::Buffer<int> dv(v);
 	sample::Buffer<Totals> out(std::vector<Totals>{{0, INT_MAX, INT_MIN, 0}});
-	unsigned blocks = (unsigned)((n + THREADS * 64 - 1) / (THREADS * 64));
 
 	s.begin();
 	for (int r = 0; r < s.repeat; r++) {

@@ -31,6 +31,7 @@ int main(int argc, char **argv)
 {
 	sample::Sample s(argc, argv, "vectoradd", "Adds vectors of floats.", "blocks stride", 1 << 23, 300);
 	size_t n = (size_t)s.size;
+	const unsigned blocks = (unsigned)((n + THREADS - 1) / THREADS);
 	std::vector<float> x(n), y(n);
 
 	/* far apart elements in turn: hard on caches that are not a GPU's */
@@ -43,10 +44,20 @@ int main(int argc, char **argv)
 	}
 	if (s.host_bench) {
 		s.begin();
-		for (int r = 0; r < s.repeat; r++)
-			sample::parallel(s.threads, n, [&](size_t first, size_t last) {
-				vectoradd_host(first, last, x.data(), y.data());
+		if (s.variant == "stride" && !s.tuned)
+			s.host().blocks(STRIDE_BLOCKS, [&](dim3 block) {
+				add_stride_block(block, n, s.repeat, x.data(), y.data());
 			});
+		else
+			for (int r = 0; r < s.repeat; r++)
+				if (s.tuned)
+					s.host().parallel(n, [&](size_t first, size_t last) {
+						vectoradd_host(first, last, x.data(), y.data());
+					});
+				else
+					s.host().blocks(blocks, [&](dim3 block) {
+						add_block(block, n, x.data(), y.data());
+					});
 		s.end();
 		s.result(y);
 		return s.finish(true);
@@ -56,10 +67,10 @@ int main(int argc, char **argv)
 
 	s.begin();
 	if (s.variant == "stride")
-		add_stride<<<64, 256>>>(n, s.repeat, dx.get(), dy.get());
+		add_stride<<<STRIDE_BLOCKS, THREADS>>>(n, s.repeat, dx.get(), dy.get());
 	else
 		for (int r = 0; r < s.repeat; r++)
-			add<<<(unsigned)((n + 255) / 256), 256>>>(n, dx.get(), dy.get());
+			add<<<blocks, THREADS>>>(n, dx.get(), dy.get());
 	CHECK(cudaGetLastError());
 	CHECK(cudaDeviceSynchronize());
 	s.end();

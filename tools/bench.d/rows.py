@@ -23,7 +23,8 @@ CPU = [
     row("montecarlo", "--repeat 8", once=True, pause=1000),
     row("bfs", "--variant walk --repeat 1", once=True, pause=1000),
     row("histogram", "--variant global --repeat 10"),
-    row("matmul", "--variant simple --size 512 --repeat 8"),
+    # a power of two would put the rows of a column into few sets of a cache
+    row("matmul", "--variant simple --size 576 --repeat 8"),
     row("jacobi", "--repeat 100"),
     row("pipeline", "--size 1048576", once=True),
     row("matmul", "--size 768 --repeat 8", True, pause=100000),
