@@ -28,6 +28,9 @@ inline constexpr llvm::StringLiteral PollAhead = "hetckpt.ahead";
 /// Metadata on a poll behind a strip: the site of the pace call whose answer it can correct, an
 /// i32.
 inline constexpr llvm::StringLiteral Paced = "hetckpt.paced";
+/// Metadata on a select, the limit of a strip: true, or the loop's bound. Threads with the same bound may take
+/// each other's.
+inline constexpr llvm::StringLiteral AnyLimit = "hetckpt.limit";
 /// Property of a loop that shall not be unrolled only because it was made a strip: what the assembler does is
 /// no reason for other targets.
 inline constexpr llvm::StringLiteral Strip = "hetckpt.strip";

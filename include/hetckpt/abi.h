@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-#define HETCKPT_ABI_VERSION 3u
+#define HETCKPT_ABI_VERSION 4u
 
 /* ---- Kernel variants ---------------------------------------------------
  * A kernel NAME gets two siblings in the same module:
@@ -174,6 +174,8 @@ struct hetckpt_image_header {
  */
 #define HETCKPT_CPU_MODULE_SYMBOL "__hetckpt_cpu_module"
 #define HETCKPT_CPU_WARP 32u
+#define HETCKPT_CPU_PACES 8u          /* loops of a function whose strips are measured */
+#define HETCKPT_CPU_PACE_PLANNED 256u /* strips as long as the pass has planned them */
 
 /*
  * A kernel is cut at the points where a thread must wait for others. Such a point is a
@@ -252,7 +254,7 @@ struct hetckpt_cpu_services {
 };
 
 /* One block on one core. The runtime fills it before each block; during run() only
-   fault and the contents of the arrays change. Arrays have an element a thread. */
+   fault, pace and the contents of the arrays change. Arrays have an element a thread. */
 struct hetckpt_cpu_block {
 	uint32_t ctaid[3];  /*   0: hardware block id */
 	uint32_t ntid[3];   /*  12 */
@@ -280,6 +282,9 @@ struct hetckpt_cpu_block {
 	uint32_t fault;     /* 160: cudaError_t if the launch must fail, else 0 */
 	uint32_t together;  /* 164: not 0: all threads have come by the same sites since they
 	                       began, so that run() need not compare what should be equal */
+	uint32_t pace[HETCKPT_CPU_PACES]; /* 168: how long strips of a loop are, in parts of
+	                       HETCKPT_CPU_PACE_PLANNED of what was planned; run() corrects it by the
+	                       clock while the flag is down */
 };
 
 /* A variant of a kernel. */

@@ -208,6 +208,10 @@ StripMined stripMine(Loop &L, const CountedLoop &C, const Stride &By) {
   }
   StripHead Head = stripHead(B, C, Counter, By.at(B));
   R.Iterations = Head.Iterations;
+  // A strip that has one iteration in any case, and ends when the counter has passed the limit, may
+  // end anywhere before the bound: by the limit of any other thread that has the same one.
+  if (auto *Limit = dyn_cast<SelectInst>(Head.Limit); Limit && !C.AtTop && C.Stay != CmpInst::ICMP_NE)
+    Limit->setMetadata(names::AnyLimit, MDNode::get(Ctx, {}));
   B.CreateBr(Header);
   Pre->getTerminator()->replaceSuccessorWith(Header, R.Strip);
 

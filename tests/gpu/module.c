@@ -23,7 +23,7 @@ extern const char kernels_text[], kernels_end[];
 #define P8(offset) "{\"offset\":" offset ",\"bytes\":8,\"align\":8}"
 #define P4(offset) "{\"offset\":" offset ",\"bytes\":4,\"align\":4}"
 
-#define HEAD "{\"abi\":3,\"module\":\"kernels.ptx\","
+#define HEAD "{\"abi\":4,\"module\":\"kernels.ptx\","
 #define PLAIN_KERNELS \
 	KERNEL("fill", "16", P8("0") "," P4("8") "," P4("12")) "," \
 	KERNEL("spin", "24", P8("0") "," P8("8") "," P8("16")) "," \

@@ -19,9 +19,6 @@
 //
 // Additions to memory that is not there fault when the table is emptied, which the same block does.
 //
-// Strips of such a loop are planned for what an atomic takes that all threads of a GPU wait for, and so have four
-// iterations. Collected ones take nanoseconds, and strips as many as a block makes in about a poll's interval.
-//
 // Gaps: additions outside such loops, and other operations than additions.
 #include "Cpu.h"
 
@@ -44,7 +41,6 @@ namespace {
 constexpr char CombineName[] = "__hetckpt_cpu_combine";
 constexpr char LookName[] = "__hetckpt_cpu_look";
 constexpr char EmptyName[] = "__hetckpt_cpu_empty";
-constexpr unsigned StripIterations = 16384; ///< of all threads of a block, some nanoseconds each
 
 /// Bytes of what A adds to, if A can be collected; or 0.
 unsigned combinable(const Instruction &I) {
@@ -113,45 +109,6 @@ bool combine(Loop &L) {
                                              B.getInt64(DL.getTypeStoreSize(T).getFixedValue())});
   }
   return true;
-}
-
-static bool collects(const Loop &L) {
-  return any_of(L.blocks(), [](const BasicBlock *BB) {
-    return any_of(*BB, [](const Instruction &I) {
-      auto *Call = dyn_cast<CallInst>(&I);
-      llvm::Function *Callee = Call ? Call->getCalledFunction() : nullptr;
-      return Callee && Callee->getName() == CombineName;
-    });
-  });
-}
-
-void answerPaces(llvm::Function &F) {
-  llvm::Function *Pace = F.getParent()->getFunction(PaceName);
-  if (!Pace)
-    return;
-  DominatorTree DT(F);
-  LoopInfo LI(DT);
-  SmallVector<CallInst *, 4> Asked;
-  for (User *U : Pace->users())
-    if (auto *Call = cast<CallInst>(U); Call->getFunction() == &F)
-      Asked.push_back(Call);
-  for (CallInst *Call : Asked) {
-    auto *Planned = cast<ConstantInt>(Call->getArgOperand(1));
-    auto *Most = cast<ConstantInt>(Call->getArgOperand(2));
-    Value *Answer = Planned;
-    Loop *Strips = LI.getLoopFor(Call->getParent());
-    if (Strips && any_of(*Strips, [](const Loop *L) { return collects(*L); })) {
-      IRBuilder<> B(Call);
-      Value *Threads = loadField(B, F.getArg(ArgBlock), offsetof(hetckpt_cpu_block, threads), B.getInt32Ty(), "threads");
-      Answer = B.CreateUDiv(B.getInt32(StripIterations), Threads);
-      Answer = B.CreateBinaryIntrinsic(Intrinsic::umax, Answer, Planned);
-      Answer = B.CreateBinaryIntrinsic(Intrinsic::umin, Answer, Most);
-    }
-    WeakVH Left(Call); // it goes with its uses if nobody said that it does anything
-    replaceAndRecursivelySimplify(Call, Answer);
-    if (Left)
-      Call->eraseFromParent();
-  }
 }
 
 /// The table, where IRBuilder B stands.

@@ -316,7 +316,7 @@ Error compileVariant(StringRef Lowered, const Cpu &C, bool Text, Stopwatch &Watc
     refuse(F);
   Optimiser.clean(*F.Thread);
   F.CutLoops = cutLoops(*F.Thread, Leave, &F.Combining);
-  answerPaces(*F.Thread);
+  answerPaces(*F.Thread, &F.Pacing);
   auto Sites = findSites(*F.Thread);
   if (!Sites)
     return Sites.takeError();

@@ -11,7 +11,8 @@
 //   Waits       finds and numbers the sites at which threads wait
 //   Undefined   what threads without work carry along; called by the next
 //   Loops       inner loops change places with the loop over threads
-//   Combine     atomic additions of such loops are collected; called by the one before and the next but two
+//   Combine     atomic additions of such loops are collected; called by the one before and the next but three
+//   Pace        how long strips are of such loops that poll
 //   Uniform     what is the same in all threads
 //   Remat       what need not be kept
 //   Split       thread function with sites -> state machine with frames
@@ -91,6 +92,7 @@ struct Variant {
   llvm::SmallVector<std::string, 4> CutLoops;
   uint64_t Combining = 0;  ///< cuts from which threads go on through a loop that collects additions, a bit each
   uint64_t Keeping = 0;    ///< cuts from which threads may go on before what is collected has gone to memory
+  uint64_t Pacing = 0;     ///< cuts at which strips begin whose length is measured, a bit each
   uint32_t CombinerAt = 0; ///< offset of the word by which it finds their table, a thread
   uint32_t FrameBytes = 0;
   uint32_t StaticShared = 0;
@@ -141,6 +143,8 @@ llvm::Error makeThreads(llvm::Module &M, llvm::ArrayRef<llvm::Function *> Kernel
 void refuse(Variant &F);
 
 // Waits.cpp
+/// A call that says where a loop changes places with the loop over threads: its number, and whether at the header.
+inline constexpr char CutName[] = "__hetckpt_cut";
 /// A call at which a thread waits.
 struct Site {
   llvm::CallInst *Call = nullptr;
@@ -170,7 +174,7 @@ bool commutes(const llvm::AtomicRMWInst &A);
 bool isRare(const llvm::BasicBlock &B, const llvm::DominatorTree &DT);
 /// On both accesses of such a one that has become a plain load and store.
 inline constexpr char CommutesMetadata[] = "hetckpt.commutes";
-/// On loads of the pause flag.
+/// On loads of the pause flag, and of the pace: they change while a block runs, but are no part of what a kernel computes.
 inline constexpr char FlagMetadata[] = "hetckpt.flag";
 
 // Undefined.cpp
@@ -188,14 +192,20 @@ llvm::SmallVector<std::string, 4> cutLoops(llvm::Function &Thread, const llvm::S
 /// Has the threads of L, which is going to be cut, collect their atomic additions, if there are any and it
 /// can be done.
 bool combine(llvm::Loop &L);
-/// Asked where a strip begins, for how many iterations it has.
-inline constexpr char PaceName[] = "__hetckpt_pace";
-/// Answers what asks for the length of strips, now that it is known which loops collect.
-void answerPaces(llvm::Function &Thread);
 /// Makes room for the word by which they find the table, once frames are known.
 void findTable(Variant &F);
 
+// Pace.cpp
+/// Asked where a strip begins, for how many iterations it has.
+inline constexpr char PaceName[] = "__hetckpt_pace";
+/// On loads of the pace.
+inline constexpr char PaceMetadata[] = "hetckpt.pace";
+/// Answers what asks for the length of strips, now that it is known which loops are cut. *Pacing: see Variant.
+void answerPaces(llvm::Function &Thread, uint64_t *Pacing);
+
 // Uniform.cpp
+/// On a select that may give any thread what it gives another one whose false value is the same.
+inline constexpr char AnyLimitMetadata[] = "hetckpt.limit";
 struct Divergence {
   /// The same in all threads that came by the same sites.
   llvm::SmallPtrSet<const llvm::Instruction *, 32> Uniform;

@@ -168,7 +168,7 @@ void unrollStrips(LoopInfo &LI) {
 void cut(BasicBlock &B, unsigned Number, bool AtHeader) {
   Module &M = *B.getModule();
   IRBuilder<> IR(&B, B.getFirstInsertionPt());
-  IR.CreateCall(M.getOrInsertFunction("__hetckpt_cut", IR.getVoidTy(), IR.getInt32Ty(), IR.getInt1Ty()),
+  IR.CreateCall(M.getOrInsertFunction(CutName, IR.getVoidTy(), IR.getInt32Ty(), IR.getInt1Ty()),
                 {IR.getInt32(Number), IR.getInt1(AtHeader)});
 }
 

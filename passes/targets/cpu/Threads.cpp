@@ -573,7 +573,7 @@ void makeRun(Variant &F) {
     Args.push_back(&A);
   Args.append({All, Some, B.getInt32(FirstCut), B.getInt32(F.CutCount),
                B.getInt32(F.SiteCount ? 1 : 0), B.getInt64(F.Combining), B.getInt64(F.Keeping),
-               B.getInt64(F.CombinerAt)});
+               B.getInt64(F.CombinerAt), B.getInt64(F.Pacing)});
   B.CreateRet(B.CreateCall(M.getFunction("__hetckpt_cpu_drive"), Args));
 }
 

@@ -96,7 +96,8 @@ private:
 
   bool source(const Instruction &I) const {
     if (auto *L = dyn_cast<LoadInst>(&I))
-      return !L->hasMetadata(LLVMContext::MD_invariant_load);
+      // Whatever the pace is when a thread asks for it will do for all.
+      return !L->hasMetadata(LLVMContext::MD_invariant_load) && !L->hasMetadata(PaceMetadata);
     if (isa<AllocaInst>(I) || isa<FreezeInst>(I))
       return true;
     if (auto *Call = dyn_cast<CallBase>(&I))
@@ -109,9 +110,16 @@ private:
       Work.push_back(I);
   }
 
+  /// The limit of a strip is the same if the loop's bound is: see AnyLimitMetadata.
+  static bool matters(const Value &V, const Instruction &User) {
+    return !User.hasMetadata(AnyLimitMetadata) || !isa<SelectInst>(User) || User.getOperand(2) == &V;
+  }
+
   void spread(Value *V) {
     for (User *U : V->users()) {
       auto *I = cast<Instruction>(U);
+      if (!matters(*V, *I))
+        continue;
       if (I->isTerminator() && I->getNumSuccessors() > 1)
         control(*I->getParent());
       else if (auto *Call = dyn_cast<CallBase>(I); !Call || !Alike.contains(Call))

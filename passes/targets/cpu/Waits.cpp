@@ -74,7 +74,7 @@ Expected<SmallVector<Site, 8>> findSites(llvm::Function &Thread) {
   for (Instruction &I : instructions(Thread)) {
     auto *Call = dyn_cast<CallInst>(&I);
     llvm::Function *Callee = Call ? Call->getCalledFunction() : nullptr;
-    if (Callee && Callee->getName() == "__hetckpt_cut") {
+    if (Callee && Callee->getName() == CutName) {
       unsigned Number = cast<ConstantInt>(Call->getArgOperand(0))->getZExtValue();
       if (Cuts.size() <= Number)
         Cuts.resize(Number + 1);

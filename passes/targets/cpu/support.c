@@ -12,6 +12,7 @@
  * support_bits.h operations on bits and bytes,
  * heap/heap.h the device heap,
  * support_combine.h atomic additions that are collected,
+ * support_pace.h how long strips are,
  * support_libcalls.h what code generation itself may call.
  */
 #include <hetckpt/abi.h>
@@ -32,6 +33,7 @@
 #include "support_combine.h"
 #include "support_float.h"
 #include "support_libcalls.h"
+#include "support_pace.h"
 
 /* ---- Services of the runtime ------------------------------------------- */
 
@@ -187,19 +189,24 @@ uint32_t __hetckpt_cpu_settle(struct hetckpt_cpu_block *b, uint32_t first, uint3
  *
  * Passes at the cuts in combining, a bit each, collect additions (support_combine.h), which go to memory before
  * threads go on anywhere else but from the cuts in keeping. They find the table by a word behind the threads' frames.
+ * At the cuts in pacing strips begin whose length is measured.
  */
 uint32_t __hetckpt_cpu_drive(struct hetckpt_cpu_block *b, uint32_t site, uint32_t first, uint32_t count,
 			     loops_fn *loops, loops_fn *masked, uint32_t first_cut, uint32_t cuts,
-			     uint32_t sites, uint64_t combining, uint64_t keeping, uint64_t word);
+			     uint32_t sites, uint64_t combining, uint64_t keeping, uint64_t word,
+			     uint64_t pacing);
 uint32_t __hetckpt_cpu_drive(struct hetckpt_cpu_block *b, uint32_t site, uint32_t first, uint32_t count,
 			     loops_fn *loops, loops_fn *masked, uint32_t first_cut, uint32_t cuts,
-			     uint32_t sites, uint64_t combining, uint64_t keeping, uint64_t word)
+			     uint32_t sites, uint64_t combining, uint64_t keeping, uint64_t word,
+			     uint64_t pacing)
 {
 	uint32_t *state = b->state + first;
 	uint32_t r;
 	const struct combining c = {combining, keeping};
 	struct combined k;
+	struct pacing p;
 
+	pace_begin(&p, b, pacing, count);
 	combine_begin(&k, c, (struct combiner **)(b->frames + b->threads * word));
 	r = loops(b, site, first, count);
 	for (;;) {
@@ -207,8 +214,11 @@ uint32_t __hetckpt_cpu_drive(struct hetckpt_cpu_block *b, uint32_t site, uint32_
 
 		while (r - first_cut < cuts) {
 			LOOK_ANEW();
-			combine_at(&k, c, r - first_cut);
+			cut = r - first_cut;
+			combine_at(&k, c, cut);
+			pace_met(&p, b, cut);
 			r = loops(b, r, first, count);
+			pace_passed(&p, b, cut);
 			combine_passed(&k, c, count);
 		}
 		if (r != HETCKPT_CPU_MIXED || !b->together)

@@ -134,6 +134,8 @@ int cpu_slot_begin(struct cpu_slot *slot, struct cpu_launch *launch, uint64_t bl
 	b->runtime = slot;
 	b->fault = 0;
 	b->together = 1;
+	for (unsigned i = 0; i < HETCKPT_CPU_PACES; i++)
+		b->pace[i] = atomic_load_explicit(&kernel->pace[i], memory_order_relaxed);
 
 	slot->uniform = true;
 	slot->site = HETCKPT_CPU_START;
@@ -144,7 +146,13 @@ int cpu_slot_begin(struct cpu_slot *slot, struct cpu_launch *launch, uint64_t bl
 
 void cpu_slot_end(struct cpu_slot *slot)
 {
+	_Atomic uint32_t *pace = slot->launch->kernel->pace;
+
 	cpu_text_flush(slot);
+	/* The next block of the kernel begins with what this one has found. It is seldom something new. */
+	for (unsigned i = 0; i < HETCKPT_CPU_PACES; i++)
+		if (atomic_load_explicit(&pace[i], memory_order_relaxed) != slot->block.pace[i])
+			atomic_store_explicit(&pace[i], slot->block.pace[i], memory_order_relaxed);
 	slot->launch = NULL;
 }
 

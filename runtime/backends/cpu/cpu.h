@@ -107,6 +107,7 @@ struct hetckpt_kernel {
 	uint32_t record_offset;      /* of the launch record in the parameters; 0: none */
 	bool spins;                  /* threads wait for memory: blocks must overlap */
 	hetckpt_cpu_beside_fn *beside; /* NULL: none */
+	_Atomic uint32_t pace[HETCKPT_CPU_PACES]; /* what its blocks begin with */
 	uint32_t max_threads;
 };
 
@@ -148,7 +149,7 @@ void cpu_library_close(struct cpu_library *library);
 
 struct cpu_launch {
 	struct hetckpt_device *device;
-	const struct hetckpt_kernel *kernel;
+	struct hetckpt_kernel *kernel;
 	uint32_t grid[3], block[3];
 	uint32_t threads, dynamic_shared;
 	uint64_t total;              /* blocks */

@@ -47,6 +47,8 @@ static void kernel_fill(struct hetckpt_module *module, struct hetckpt_kernel *k,
 	k->spins = spins(f);
 	k->max_threads = CPU_MAX_THREADS;
 	k->signature = k->name;
+	for (unsigned i = 0; i < HETCKPT_CPU_PACES; i++)
+		k->pace[i] = HETCKPT_CPU_PACE_PLANNED;
 	m = map ? hetckpt_map_kernel_find(map, k->name) : NULL;
 	if (!m)
 		return;

@@ -325,7 +325,7 @@ int cpu_queue_launch(struct hetckpt_queue *queue, const struct hetckpt_launch_co
                      struct hetckpt_error *error)
 {
 	struct hetckpt_device *device = queue->device;
-	const struct hetckpt_kernel *kernel = launch->kernel;
+	struct hetckpt_kernel *kernel = launch->kernel;
 	int rc = cpu_device_check(device, error);
 	uint64_t threads = (uint64_t)launch->block[0] * launch->block[1] * launch->block[2];
 	size_t room = (launch->param_bytes + 63) / 64 * 64 + 64;

@@ -11,9 +11,9 @@
 target datalayout = "e-p6:32:32-i64:64-i128:128-i256:256-v16:16-v32:32-n16:32:64"
 target triple = "nvptx64-nvidia-cuda"
 
-; CHECK: @__hetckpt_image = internal addrspace(1) constant [{{[0-9]+}} x i8] c"HCKIMAGE\03\00\00\00
+; CHECK: @__hetckpt_image = internal addrspace(1) constant [{{[0-9]+}} x i8] c"HCKIMAGE\04\00\00\00
 ; CHECK: @llvm.used = {{.*}}@__hetckpt_image
-; HEADER: abi 3
+; HEADER: abi 4
 ; HEADER-NEXT: header 112
 ; HEADER-NEXT: map at 112,
 

@@ -10,7 +10,7 @@ target triple = "nvptx64-nvidia-cuda"
 
 declare i32 @llvm.nvvm.read.ptx.sreg.tid.x()
 
-; CHECK: "abi": 3,
+; CHECK: "abi": 4,
 ; CHECK: "dynamic_shared": false,
 ; CHECK-NEXT: "frame_bytes": 24,
 ; CHECK-NEXT: "hash": "{{[0-9a-f]+}}",

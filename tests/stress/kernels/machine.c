@@ -252,6 +252,9 @@ static void run_open(struct run *r, struct machine *m, const struct hetckpt_map_
 	r->kernel.function = &r->function;
 	r->kernel.name = kernel->name;
 	r->kernel.signature = kernel->name;
+	/* From far shorter strips than planned to far longer ones. */
+	for (unsigned i = 0; i < HETCKPT_CPU_PACES; i++)
+		r->kernel.pace[i] = 1u << machine_random(&r->random) % 20;
 	r->module.variables = (uintptr_t)m->variables;
 	r->launch.device = &r->device;
 	r->launch.kernel = &r->kernel;

@@ -420,7 +420,7 @@ static void *image(size_t *bytes, const char *salt)
 	char *text;
 	FILE *f = open_memstream(&text, &length);
 
-	fprintf(f, "{\"abi\": 3, \"module\": \"machine.cu\", \"variables\": ["
+	fprintf(f, "{\"abi\": 4, \"module\": \"machine.cu\", \"variables\": ["
 	        "{\"name\": \"first\", \"offset\": 0, \"bytes\": 8, \"align\": 8, \"constant\": false},"
 	        "{\"name\": \"pointer\", \"offset\": 8, \"bytes\": 8, \"align\": 8, \"constant\": false},"
 	        "{\"name\": \"third\", \"offset\": 16, \"bytes\": 8, \"align\": 8, \"constant\": true}],"

@@ -78,7 +78,7 @@ static char *map_text(const struct harness_kernel *kernels, size_t count, const 
 	FILE *f = open_memstream(&text, &size);
 
 	assert_non_null(f);
-	fprintf(f, "{\"abi\":3,\"module\":\"test.cu\",\"variables\":%s,\"variable_bytes\":%zu,\"relocations\":[],\"kernels\":[",
+	fprintf(f, "{\"abi\":4,\"module\":\"test.cu\",\"variables\":%s,\"variable_bytes\":%zu,\"relocations\":[],\"kernels\":[",
 	        variables ? variables : "[]", bytes);
 	for (size_t i = 0; i < count; i++) {
 		if (i)

@@ -32,7 +32,7 @@ static const char code[] =
 	"}\n";
 
 static const char map_text[] =
-	"{\"abi\":3,\"module\":\"fill.cu\",\"variables\":[],\"variable_bytes\":0,\"relocations\":[],\"kernels\":["
+	"{\"abi\":4,\"module\":\"fill.cu\",\"variables\":[],\"variable_bytes\":0,\"relocations\":[],\"kernels\":["
 	"{\"name\":\"fill\",\"signature\":\"fill(int*, int)\",\"pausable\":false,\"reason\":\"test\","
 	"\"params\":[{\"offset\":0,\"bytes\":8,\"align\":8},{\"offset\":8,\"bytes\":4,\"align\":4}],"
 	"\"param_bytes\":12,\"static_shared\":0,\"shared_align\":16,\"dynamic_shared\":false,"

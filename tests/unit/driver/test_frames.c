@@ -37,7 +37,7 @@ struct change {
 };
 
 static const char manifest_text[] =
-	"{\"kind\":\"hetckpt session\",\"state\":2,\"abi\":3,"
+	"{\"kind\":\"hetckpt session\",\"state\":2,\"abi\":4,"
 	"\"device\":{\"backend\":\"cpu\",\"index\":0,\"name\":\"host\"},"
 	"\"modules\":[{\"number\":9,\"bytes\":4,\"section\":\"module/9\",\"loaded\":true,\"name\":\"step.cu\"}],"
 	"\"functions\":[{\"handle\":3,\"module\":9,\"name\":\"_Z4stepPff\",\"signature\":\"step(float*, float)\"}],"

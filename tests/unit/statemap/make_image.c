@@ -9,7 +9,7 @@
 #include <zstd.h>
 
 const char make_image_map[] =
-	"{\"abi\":3,\"module\":\"step.cu\",\"variables\":["
+	"{\"abi\":4,\"module\":\"step.cu\",\"variables\":["
 	"{\"name\":\"counter\",\"offset\":0,\"bytes\":4,\"align\":4,\"constant\":false},"
 	"{\"name\":\"link\",\"offset\":16,\"bytes\":16,\"align\":16,\"constant\":true}],"
 	"\"variable_bytes\":32,"

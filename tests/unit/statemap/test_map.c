@@ -78,8 +78,8 @@ struct edit {
 };
 
 static const struct edit edits[] = {
-	{"\"abi\":3", "\"abi\":4", {"ABI 4"}},
-	{"\"abi\":3,", "", {"'abi' is missing"}},
+	{"\"abi\":4", "\"abi\":5", {"ABI 5"}},
+	{"\"abi\":4,", "", {"'abi' is missing"}},
 	{"\"module\":\"step.cu\"", "\"module\":7", {"'module' is not a string"}},
 	{"\"variable_bytes\":32", "\"variable_bytes\":-1", {"step.cu", "variable_bytes"}},
 	{"\"variable_bytes\":32", "\"variable_bytes\":30", {"variable link", "bytes"}},
@@ -124,7 +124,7 @@ static const struct edit edits[] = {
 	{"00112233", "x0112233", {"'hash'"}},
 	{"\"kernels\":[", "\"kernels\":[[],", {"'kernels'"}},
 	{"{\"abi\"", "[{\"abi\"", {"line 1"}},
-	{"\"abi\":3", "\"abi\":3,\"abi\":3", {"duplicate"}},
+	{"\"abi\":4", "\"abi\":4,\"abi\":4", {"duplicate"}},
 };
 
 static char *edited(const struct edit *e)
