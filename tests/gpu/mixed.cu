@@ -218,7 +218,7 @@ int main(int argc, char **argv)
 	if (!s.unchecked) {
 		std::atomic<size_t> wrong{SIZE_MAX};
 
-		sample::parallel(s.threads, n / THREADS, [&](size_t first, size_t last) {
+		s.host().parallel(n / THREADS, [&](size_t first, size_t last) {
 			uint32_t state[STREAMS][THREADS], seen[STREAMS][THREADS];
 
 			for (size_t tile = first; tile < last; tile++) {
