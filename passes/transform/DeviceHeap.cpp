@@ -9,6 +9,9 @@
 //                                         %p = addrspacecast %q
 //   call void @free(ptr %p)         ->    call @__hetckpt_heap_free(i64 %heap, ptr %p)
 //
+// new and delete are these, too, where the source has not defined them: nvcc's users need no <new> for them, and
+// clang's <new> has no operators with an alignment.
+//
 // The functions stay names until the kernels' variants are made and the portable image is taken, so that no
 // safepoint can lie inside an allocation. Where the constant is 0, in a program that runs without hetckpt, those in
 // native code call malloc and free in their turn.
@@ -56,11 +59,12 @@ static Value *callHeap(IRBuilder<> &B, StringRef Name, Type *Result, ArrayRef<Va
   return B.CreateCall(Callee, Args);
 }
 
-static void replace(CallInst &Call, StringRef Name) {
+/// Operands that the heap has no use for, such as the size of what is freed, are behind those that it takes.
+static void replace(CallInst &Call, StringRef Name, unsigned Taken) {
   IRBuilder<> B(&Call);
   SmallVector<Value *, 3> Args{
       B.CreateAlignedLoad(B.getInt64Ty(), heapVariable(*Call.getModule()), Align(8), "heap")};
-  append_range(Args, Call.args());
+  append_range(Args, make_range(Call.arg_begin(), Call.arg_begin() + Taken));
   if (Name == names::HeapFree) {
     callHeap(B, Name, B.getVoidTy(), Args);
   } else {
@@ -76,19 +80,33 @@ void adoptDeviceHeap(Module &M) {
   Type *I64 = Type::getInt64Ty(M.getContext()), *Ptr = PointerType::get(M.getContext(), 0);
   const struct {
     StringRef From, To;
-    FunctionType *Type;
+    unsigned Taken;
+    SmallVector<Type *, 3> Parameters;
   } Known[] = {
-      {"malloc", names::HeapMalloc, FunctionType::get(Ptr, {I64}, false)},
-      {"__nv_aligned_device_malloc_impl", names::HeapMallocAligned, FunctionType::get(Ptr, {I64, I64}, false)},
-      {"free", names::HeapFree, FunctionType::get(Type::getVoidTy(M.getContext()), {Ptr}, false)},
+      {"malloc", names::HeapMalloc, 1, {I64}},
+      {"_Znwm", names::HeapMalloc, 1, {I64}},
+      {"_Znam", names::HeapMalloc, 1, {I64}},
+      {"__nv_aligned_device_malloc_impl", names::HeapMallocAligned, 2, {I64, I64}},
+      {"_ZnwmSt11align_val_t", names::HeapMallocAligned, 2, {I64, I64}},
+      {"_ZnamSt11align_val_t", names::HeapMallocAligned, 2, {I64, I64}},
+      {"free", names::HeapFree, 1, {Ptr}},
+      {"_ZdlPv", names::HeapFree, 1, {Ptr}},
+      {"_ZdaPv", names::HeapFree, 1, {Ptr}},
+      {"_ZdlPvm", names::HeapFree, 1, {Ptr, I64}},
+      {"_ZdaPvm", names::HeapFree, 1, {Ptr, I64}},
+      {"_ZdlPvSt11align_val_t", names::HeapFree, 1, {Ptr, I64}},
+      {"_ZdaPvSt11align_val_t", names::HeapFree, 1, {Ptr, I64}},
+      {"_ZdlPvmSt11align_val_t", names::HeapFree, 1, {Ptr, I64, I64}},
+      {"_ZdaPvmSt11align_val_t", names::HeapFree, 1, {Ptr, I64, I64}},
   };
   for (const auto &K : Known) {
     Function *F = M.getFunction(K.From);
-    if (!F || !F->isDeclaration() || F->getFunctionType() != K.Type)
+    Type *Result = K.To == names::HeapFree ? Type::getVoidTy(M.getContext()) : Ptr;
+    if (!F || !F->isDeclaration() || F->getFunctionType() != FunctionType::get(Result, K.Parameters, false))
       continue;
     for (User *U : make_early_inc_range(F->users()))
       if (auto *Call = dyn_cast<CallInst>(U); Call && Call->getCalledFunction() == F)
-        replace(*Call, K.To);
+        replace(*Call, K.To, K.Taken);
     if (F->use_empty())
       F->eraseFromParent();
   }

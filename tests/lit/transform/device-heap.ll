@@ -1,5 +1,5 @@
 ; SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-; malloc and free in kernels become calls of the vocabulary, with the heap's address from a constant of the
+; malloc and free, new and delete in kernels become calls of the vocabulary, with the heap's address from a constant of the
 ; module. The kernel can pause; native code gets definitions that call NVIDIA's heap where there is no
 ; other; a module that does not allocate stays as it is.
 ; RUN: %opt -passes=hetckpt-device-heap -S %s | FileCheck %s
@@ -71,5 +71,36 @@ done:
   ret void
 }
 
-!nvvm.annotations = !{!0}
+declare ptr @_Znwm(i64)
+declare ptr @_Znam(i64)
+declare ptr @_ZnwmSt11align_val_t(i64, i64)
+declare void @_ZdlPv(ptr)
+declare void @_ZdlPvm(ptr, i64)
+declare void @_ZdaPv(ptr)
+declare void @_ZdlPvmSt11align_val_t(ptr, i64, i64)
+
+; What the heap does not ask for is left out.
+; CHECK-LABEL: define ptx_kernel void @objects(
+; CHECK: call ptr addrspace(1) @__hetckpt_heap_malloc(i64 %{{.*}}, i64 24)
+; CHECK: call ptr addrspace(1) @__hetckpt_heap_malloc(i64 %{{.*}}, i64 %n)
+; CHECK: call ptr addrspace(1) @__hetckpt_heap_malloc_aligned(i64 %{{.*}}, i64 64, i64 32)
+; CHECK: call void @__hetckpt_heap_free(i64 %{{.*}}, ptr %a)
+; CHECK: call void @__hetckpt_heap_free(i64 %{{.*}}, ptr %q)
+; CHECK: call void @__hetckpt_heap_free(i64 %{{.*}}, ptr %b)
+; CHECK: call void @__hetckpt_heap_free(i64 %{{.*}}, ptr %c)
+; CHECK-NOT: @_Z
+define ptx_kernel void @objects(ptr %q, i64 %n) {
+  %a = call ptr @_Znwm(i64 24)
+  %b = call ptr @_Znam(i64 %n)
+  %c = call ptr @_ZnwmSt11align_val_t(i64 64, i64 32)
+  store volatile i8 1, ptr %a, align 1
+  call void @_ZdlPv(ptr %a)
+  call void @_ZdlPvm(ptr %q, i64 24)
+  call void @_ZdaPv(ptr %b)
+  call void @_ZdlPvmSt11align_val_t(ptr %c, i64 64, i64 32)
+  ret void
+}
+
+!nvvm.annotations = !{!0, !1}
 !0 = !{ptr @lists, !"kernel", i32 1}
+!1 = !{ptr @objects, !"kernel", i32 1}
