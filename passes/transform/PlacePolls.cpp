@@ -15,6 +15,7 @@
 #include "analysis/Waits.h"
 #include "transform/Frame.h"
 #include "transform/Lockstep.h"
+#include "transform/SharedPointers.h"
 #include "transform/StripMine.h"
 #include "llvm/Analysis/AssumptionCache.h"
 #include "llvm/Analysis/OptimizationRemarkEmitter.h"
@@ -364,6 +365,8 @@ void placePolls(Kernel &K, Function &F, Value *Launch, const PollPlan &Plan) {
     DT.recalculate(F);
     PromoteMemToReg(Place.Counters, DT);
   }
+  // Addresses that cross a loop in lockstep have become phis.
+  indexSharedPointers(F);
 }
 
 bool markWaits(Function &F) {

@@ -2,6 +2,7 @@
 ; A loop that threads leave one by one, before a barrier: they go through its strips
 ; together, and those that are through wait at the end of each strip.
 ; RUN: %opt -hetckpt-poll-stride=8 -passes='hetckpt-instrument,verify' -S %s | FileCheck %s
+; RUN: %opt -hetckpt-poll-stride=8 -passes='print<hetckpt-state>' -disable-output %s | FileCheck %s --check-prefix=STATE
 target datalayout = "e-p6:32:32-i64:64-i128:128-i256:256-v16:16-v32:32-n16:32:64"
 target triple = "nvptx64-nvidia-cuda"
 
@@ -79,5 +80,38 @@ loop:
 after:
   %v = call i32 @llvm.nvvm.shfl.sync.idx.i32(i32 -1, i32 %s1, i32 0, i32 31)
   store volatile i32 %v, ptr %q
+  ret void
+}
+
+; An address in constant memory crosses the loop as an offset, for it is another on each device.
+; CHECK-LABEL: define ptx_kernel void @__hetckpt_run_table(
+; CHECK: lockstep:
+; CHECK: %[[O:.*]] = phi i32 [ %f.idx, %pre ]
+; CHECK: sext i32 %[[O]] to i64
+; STATE-LABEL: kernel table: block scope
+; STATE-NEXT: safepoint 1 (loop)
+; STATE-NOT: ptr
+; STATE: rematerialised
+@factors = external addrspace(4) constant [4 x i32], align 4
+define ptx_kernel void @table(ptr %q, i32 %n, i32 %k) {
+entry:
+  %t = call i32 @llvm.nvvm.read.ptx.sreg.tid.x()
+  %some = icmp ult i32 %t, %n
+  br i1 %some, label %pre, label %after
+pre:
+  %f = getelementptr i32, ptr addrspacecast (ptr addrspace(4) @factors to ptr), i32 %k
+  br label %loop
+loop:
+  %i = phi i32 [ %t, %pre ], [ %j, %loop ]
+  %s = phi i32 [ 0, %pre ], [ %s1, %loop ]
+  %x = load i32, ptr %f
+  %s1 = add i32 %s, %x
+  %j = add i32 %i, 32
+  %go = icmp ult i32 %j, %n
+  br i1 %go, label %loop, label %after
+after:
+  %r = phi i32 [ 0, %entry ], [ %s1, %loop ]
+  call void @llvm.nvvm.barrier.cta.sync.aligned.all(i32 0)
+  store volatile i32 %r, ptr %q
   ret void
 }
