@@ -122,24 +122,34 @@ bool hasAtomics(const Loop &L) {
   return any_of(L.blocks(), [](BasicBlock *B) { return any_of(*B, commutingAccess); });
 }
 
-bool worthCutting(const Loop &L, ScalarEvolution &SE) {
+enum class Plan { Leave, Cut, Unroll };
+
+Plan planFor(const Loop &L, ScalarEvolution &SE) {
   if (!L.isInnermost() || !L.getLoopPreheader() || !L.getLoopLatch() ||
       L.getNumBlocks() > MaxBlocks || !L.hasDedicatedExits())
-    return false;
+    return Plan::Leave;
   unsigned Count = 0;
   for (BasicBlock *B : L.blocks()) {
     if (isa<SwitchInst>(B->getTerminator()))
-      return false;
+      return Plan::Leave;
     for (Instruction &I : *B) {
       if (++Count > MaxInstructions || !vectorisable(I) || touchesPrivate(I))
-        return false;
+        return Plan::Leave;
     }
   }
   if (hasAtomics(L) && !takesLongSteps(L, SE))
-    return false;
+    return Plan::Leave;
   // Short loops are unrolled, and then there is no loop.
   unsigned Trips = SE.getSmallConstantTripCount(&L);
-  return !Trips || Trips * Count > UnrollLimit;
+  return !Trips || Trips * Count > UnrollLimit ? Plan::Cut : Plan::Unroll;
+}
+
+/// Has L unrolled until it is gone, whatever was good for a GPU: it may have been unrolled there, which leaves a mark
+/// that it shall not be again, and a loop that is left keeps the loop over threads from becoming vector code.
+void unrollWhole(Loop &L) {
+  LLVMContext &C = L.getHeader()->getContext();
+  L.setLoopID(makePostTransformationMetadata(C, L.getLoopID(), {"llvm.loop.unroll."},
+                                             {MDNode::get(C, MDString::get(C, "llvm.loop.unroll.full"))}));
 }
 
 /// Lets L's latch decide in place of its header, if that costs a few instructions in front of it.
@@ -232,7 +242,10 @@ SmallVector<std::string, 4> cutLoops(llvm::Function &F, const StringSet<> &Leave
   unsigned Ordinal = 0, Deepest = 0;
   for (Loop *L : LI.getLoopsInPreorder()) {
     std::string Name = (F.getName() + "#" + Twine(Ordinal++)).str();
-    if (Leave.contains(Name) || isRare(*L->getHeader(), DT) || !worthCutting(*L, SE))
+    Plan P = Leave.contains(Name) || isRare(*L->getHeader(), DT) ? Plan::Leave : planFor(*L, SE);
+    if (P == Plan::Unroll)
+      unrollWhole(*L);
+    if (P != Plan::Cut)
       continue;
     Worth.push_back({L, Name});
     Deepest = std::max(Deepest, L->getLoopDepth());

@@ -443,6 +443,9 @@ Entered specialise(Variant &V, uint32_t Site) {
   All->eraseFromParent();
   E.Body->addFnAttr(Attribute::NoUnwind);
   isBlock(*E.Body->getArg(ArgBlock));
+  // Slots are arrays of their own. So what comes out of one and goes back is not stored again, whatever else is.
+  for (unsigned I = 0; I < E.Slots.size(); I++)
+    E.Body->addParamAttr(ContextArgs + I, Attribute::NoAlias);
   loadAtBegin(*E.Body);
   return E;
 }
