@@ -22,6 +22,7 @@
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicInst.h"
+#include "llvm/IR/ProfDataUtils.h"
 #include "llvm/IR/ValueHandle.h"
 #include "llvm/Transforms/Utils/Cloning.h"
 #include "llvm/Transforms/Utils/Local.h"
@@ -289,6 +290,13 @@ void lowerPolls(llvm::Function &F) {
       R = B.CreateSelect(B.CreateICmpNE(L, B.getInt32(HETCKPT_FLAG_RUN)),
                          B.getInt32(Entry ? 2 : 1), B.getInt32(0));
     }
+    // Seldom anything else than 0.
+    for (User *U : Call->users())
+      if (auto *S = dyn_cast<SwitchInst>(U)) {
+        SmallVector<uint32_t, 4> Weights(S->getNumSuccessors(), 1);
+        Weights[0] = 1u << 20;
+        setBranchWeights(*S, Weights, /*IsExpected=*/false);
+      }
     Call->replaceAllUsesWith(R);
     Call->eraseFromParent();
   }

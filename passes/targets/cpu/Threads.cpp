@@ -23,6 +23,7 @@
 #include "hetckpt/abi.h"
 
 #include "llvm/ADT/PostOrderIterator.h"
+#include "llvm/Analysis/LoopInfo.h"
 #include "llvm/Analysis/ValueTracking.h"
 #include "llvm/IR/Dominators.h"
 #include "llvm/IR/IRBuilder.h"
@@ -389,6 +390,22 @@ void loadAtBegin(llvm::Function &Body) {
         }
 }
 
+/// In a body without loops, but for those in which a thread parks, a pass is short, and all its threads may get one answer from the flag and the pace, which is
+/// asked for in front of the loop over threads: LLVM takes such loads out of loops, and then gives the threads that need
+/// not park a loop of their own. Nobody else sees that the words are not invariant: each pass is a call, which
+/// is not inlined.
+void askOnce(llvm::Function &Body) {
+  DominatorTree DT(Body);
+  LoopInfo LI(DT);
+  if (any_of(LI, [&](const Loop *L) { return !isRare(*L->getHeader(), DT); }))
+    return;
+  for (Instruction &I : instructions(Body))
+    if (I.hasMetadata(FlagMetadata)) {
+      cast<LoadInst>(I).setAtomic(AtomicOrdering::NotAtomic);
+      I.setMetadata(LLVMContext::MD_invariant_load, MDNode::get(Body.getContext(), {}));
+    }
+}
+
 /// The step function for one site that it is entered at.
 Entered specialise(Variant &V, uint32_t Site) {
   llvm::Function &Step = *V.Thread;
@@ -446,6 +463,7 @@ Entered specialise(Variant &V, uint32_t Site) {
   // Slots are arrays of their own. So what comes out of one and goes back is not stored again, whatever else is.
   for (unsigned I = 0; I < E.Slots.size(); I++)
     E.Body->addParamAttr(ContextArgs + I, Attribute::NoAlias);
+  askOnce(*E.Body);
   loadAtBegin(*E.Body);
   return E;
 }
