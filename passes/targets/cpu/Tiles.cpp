@@ -43,8 +43,12 @@ using namespace llvm;
 namespace hetckpt::cpu {
 namespace {
 
-/// As many as rows of a block are often long. What a loop carries along should fit into registers.
-constexpr unsigned Width = 16;
+/// Threads in a tile: as many as rows of a block are often long. What a loop carries along should fit into registers.
+constexpr unsigned Narrow = 16;
+/// Where it carries nothing along, more: what is read in one iteration is then longer than a cache line, and the next
+/// iteration is far away.
+constexpr unsigned Wide = 64;
+constexpr unsigned WideInstructions = 80; ///< of a loop that is made code for so often
 
 bool isStored(const Argument &Slot) {
   return any_of(Slot.users(), [](const User *U) { return isa<StoreInst>(U); });
@@ -139,8 +143,9 @@ void keepInVariables(const Entered &E) {
 
 class TileMaker {
 public:
-  TileMaker(Variant &V, const Entered &E, llvm::Function &Plain, llvm::Function &Masked)
-      : V(V), E(E), Body(*E.Body), M(*Body.getParent()), C(M.getContext()), B(C), Plain(Plain),
+  /// Threads for which there is no tile of Width go on by Plain or Masked.
+  TileMaker(Variant &V, const Entered &E, llvm::Function &Plain, llvm::Function &Masked, unsigned Width)
+      : V(V), E(E), Width(Width), Body(*E.Body), M(*Body.getParent()), C(M.getContext()), B(C), Plain(Plain),
         Masked(Masked) {
     for (unsigned I = 0; I < E.Slots.size(); I++)
       Locals.push_back({E.Slots[I], isStored(*Body.getArg(ContextArgs + I))});
@@ -148,10 +153,20 @@ public:
       Looks |= I.hasMetadata(FlagMetadata);
   }
 
+  Tiles make() {
+    llvm::Function *Some = makeSome();
+    return {makeAll(), Some};
+  }
+  bool carriesNothing() {
+    return all_of(Locals, [&](const Local &L) {
+      return !L.Stored || any_of(E.Uniforms, [&](const Variant::Uniform *U) { return kept(*U) == &L; });
+    });
+  }
+
+private:
   llvm::Function *makeSome();
   llvm::Function *makeAll();
 
-private:
   struct Local {
     const Variant::Slot *S;
     bool Stored;
@@ -184,6 +199,7 @@ private:
 
   Variant &V;
   const Entered &E;
+  const unsigned Width;
   llvm::Function &Body;
   Module &M;
   LLVMContext &C;
@@ -444,10 +460,10 @@ llvm::Function *TileMaker::create(const Twine &Name) {
 
 llvm::Function *TileMaker::makeSome() {
   Type *I32 = B.getInt32Ty(), *I64 = B.getInt64Ty();
-  create(V.Name + ".tiles." + Twine(E.Site));
+  create(V.Name + (Width == Narrow ? ".tiles." : ".wide.") + Twine(E.Site));
   Argument *First = F->getArg(1), *Count = F->getArg(2);
   auto *Entry = BasicBlock::Create(C, "entry", F);
-  auto *Narrow = BasicBlock::Create(C, "narrow", F);
+  auto *None = BasicBlock::Create(C, "none", F);
   auto *Rows = BasicBlock::Create(C, "rows", F);
   auto *Row = BasicBlock::Create(C, "row", F);
   auto *Tile = BasicBlock::Create(C, "tile", F);
@@ -472,8 +488,8 @@ llvm::Function *TileMaker::makeSome() {
   States = Stack;
   Value *Nx = blockSize(B, Block, 0, "nx"), *Ny = blockSize(B, Block, 1, "ny");
   Value *AllStates = loadField(B, Block, offsetof(hetckpt_cpu_block, state), B.getPtrTy(), "states");
-  B.CreateCondBr(none(Nx, Count), Narrow, Rows);
-  B.SetInsertPoint(Narrow);
+  B.CreateCondBr(none(Nx, Count), None, Rows);
+  B.SetInsertPoint(None);
   B.CreateRet(B.CreateCall(&Masked, {Block, First, Count}));
 
   B.SetInsertPoint(Rows);
@@ -565,14 +581,14 @@ llvm::Function *TileMaker::makeSome() {
 /// What makeSome() made, after the states were made to say that all are there.
 llvm::Function *TileMaker::makeAll() {
   llvm::Function *Some = F;
-  create(V.Name + ".all." + Twine(E.Site));
+  create(V.Name + (Width == Narrow ? ".all." : ".wide.all.") + Twine(E.Site));
   Argument *First = F->getArg(1), *Count = F->getArg(2);
   auto *Entry = BasicBlock::Create(C, "entry", F);
-  auto *Narrow = BasicBlock::Create(C, "narrow", F);
+  auto *None = BasicBlock::Create(C, "none", F);
   auto *Tiles = BasicBlock::Create(C, "tiles", F);
   B.SetInsertPoint(Entry);
-  B.CreateCondBr(none(blockSize(B, Block, 0, "nx"), Count), Narrow, Tiles);
-  B.SetInsertPoint(Narrow);
+  B.CreateCondBr(none(blockSize(B, Block, 0, "nx"), Count), None, Tiles);
+  B.SetInsertPoint(None);
   B.CreateRet(B.CreateCall(&Plain, {Block, First, Count}));
   B.SetInsertPoint(Tiles);
   Value *All = loadField(B, Block, offsetof(hetckpt_cpu_block, state), B.getPtrTy(), "states");
@@ -587,9 +603,9 @@ llvm::Function *TileMaker::makeAll() {
 
 Tiles makeTiles(Variant &V, const Entered &E, llvm::Function &Plain, llvm::Function &Masked) {
   keepInVariables(E);
-  TileMaker T(V, E, Plain, Masked);
-  llvm::Function *Some = T.makeSome();
-  return {T.makeAll(), Some};
+  Tiles T = TileMaker(V, E, Plain, Masked, Narrow).make();
+  TileMaker Longer(V, E, *T.All, *T.Some, Wide);
+  return Longer.carriesNothing() && E.Body->getInstructionCount() <= WideInstructions ? Longer.make() : T;
 }
 
 } // namespace hetckpt::cpu
