@@ -190,8 +190,9 @@ struct hetckpt_launch_choice hetckpt_policy_choose(const struct hetckpt_launch_f
 	   holds for any grid that fits at once, whose author may count on that. */
 	if (facts->waits || facts->cooperative || facts->blocks <= facts->resident)
 		return choice;
-	/* Short blocks that look before they begin need no slices: those of one end soon. */
-	if (!facts->polls && facts->looks)
+	/* Where the device looks before a block begins, those that need not begin cost next to nothing, whether
+	   the others poll or end soon. */
+	if (facts->looks)
 		return choice;
 	/* Long blocks that poll park where they stand: cutting the grid finely would only leave
 	   the device half empty at each cut, unless slices overlap. Short blocks do not poll, and end or do not begin; a slice

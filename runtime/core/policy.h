@@ -47,7 +47,7 @@ struct hetckpt_launch_facts {
 	uint64_t blocks;
 	uint32_t resident;    /* of the run variant on this device */
 	int overlaps;         /* slices of a launch follow one another without a gap */
-	int looks;            /* blocks look at the flag before they begin, though they never poll */
+	int looks;            /* the device looks at the flag before a block begins, whether it polls or not */
 	double short_ns;      /* what is too short for the run variant; 0: 50 us */
 	double expected_ns;   /* 0: unknown */
 };

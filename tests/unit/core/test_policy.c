@@ -148,8 +148,15 @@ static void overlapping(void **state)
 	c = hetckpt_policy_choose(&f);
 	assert_int_equal(c.mode, HETCKPT_LAUNCH_SLICED);
 	assert_int_equal(c.slice, 800);
+	/* A device that looks before each block needs no slices. */
 	f.looks = 1;
 	assert_int_equal(hetckpt_policy_choose(&f).mode, HETCKPT_LAUNCH_WHOLE);
+	f.polls = 1;
+	f.overlaps = 0;
+	c = hetckpt_policy_choose(&f);
+	assert_int_equal(c.mode, HETCKPT_LAUNCH_WHOLE);
+	assert_int_equal(c.slice, 100000);
+	f.overlaps = 1;
 	f.looks = 0;
 	/* Blocks of 70 us: two waves. Longer ones: more, for they may differ. */
 	f.polls = 1;
