@@ -21,6 +21,7 @@ struct work {
 	struct hetckpt_progress bar;
 	json_t *damage;   /* array, or NULL: print lines */
 	unsigned long long count;
+	bool listed;      /* the index could be read: there are sections to count */
 };
 
 static int progress(void *context, uint64_t done, uint64_t total)
@@ -64,7 +65,7 @@ static int print_result(struct hetckpt_reader *reader, const char *file, const s
 			const char *message)
 {
 	uint64_t content = 0, bytes = hetckpt_reader_file_bytes(reader);
-	size_t sections = hetckpt_reader_count(reader);
+	size_t sections = w->listed ? hetckpt_reader_count(reader) : 0;
 	char a[HETCKPT_TEXT_SHORT], b[HETCKPT_TEXT_SHORT];
 
 	for (size_t i = 0; i < sections; i++)
@@ -97,22 +98,14 @@ static int verify(const char *file, bool json)
 
 	hetckpt_progress_begin(&work.bar);
 	rc = hetckpt_reader_open(file, &options, &reader);
-	if (!rc) {
+	work.listed = !rc;
+	if (!rc)
 		rc = hetckpt_reader_verify(reader, report, &work);
-		hetckpt_progress_finish(&work.bar);
-		if (rc)
-			message = hetckpt_reader_error(reader);
-		print_rc = print_result(reader, file, &work, message);
-	} else {
+	hetckpt_progress_finish(&work.bar);
+	if (rc)
 		message = hetckpt_reader_error(reader);
-		if (json) {
-			json_t *facts = json_pack("{s:s, s:b, s:s}", "file", file, "sound", 0, "error",
-						  message);
-
-			print_rc = hetckpt_json_print(facts);
-			json_decref(facts);
-		}
-	}
+	if (reader)
+		print_rc = print_result(reader, file, &work, message);
 	/* Each damaged part has had its line. */
 	if (rc && (json || !work.count))
 		hetckpt_fail(1, "%s", message);

@@ -103,10 +103,12 @@ case_files() {
 	# no sessions
 	[ "$("$hetckpt" ps --json)" = "[]" ] || fail "ps --json without sessions is not []"
 	[ -z "$("$hetckpt" ps --quiet)" ] || fail "ps --quiet without sessions says something"
-	# JSON also of what is damaged
+	# JSON also of what is damaged, with the same keys
 	"$hetckpt" verify --json "$dir/text" >"$dir/out" 2>/dev/null
 	[ $? -eq 4 ] || fail "status of verify --json"
-	grep -q '"sound": false' "$dir/out" || fail "verify --json: $(cat "$dir/out")"
+	for fact in '"sound": false' '"file_bytes": 12,' '"sections": 0' '"damage": \[\]' '"error": ".*text'; do
+		grep -q "$fact" "$dir/out" || fail "verify --json has no $fact: $(cat "$dir/out")"
+	done
 }
 
 case_help() {
