@@ -3,8 +3,8 @@
  * Copies. Where the two ends lie decides how:
  *
  *   device, page-locked   one command, by address
- *   pageable to device    in pieces through the staging area; the call returns when the
- *                         source has been captured, as CUDA allows
+ *   pageable to device    in pieces through the staging area; a call that waits does so
+ *                         until they have arrived, for other streams may rely on it
  *   device to pageable    in pieces through the staging area; the call waits
  *   host to host          here, once the stream has come to it
  *   registered memory     like pageable if the call waits anyway; else its part is done by
@@ -513,7 +513,8 @@ cudaError_t client_copy_send(const struct client_copy *copy, uint32_t stream, en
 	if (on_device(&dst)) {
 		if (async && src.kind == CLIENT_RANGE_REGISTERED)
 			return registered_async(&c, stream, space_of(&dst), true);
-		return pageable_to_device(&c, stream, space_of(&dst));
+		error = pageable_to_device(&c, stream, space_of(&dst));
+		return error || async ? error : client_stream_sync(stream);
 	}
 	if (on_device(&src)) {
 		if (async && dst.kind == CLIENT_RANGE_REGISTERED)
