@@ -19,7 +19,7 @@ def row(name, arguments, barriers=False, once=False, pause=0):
 CPU = [
     row("vectoradd", "--repeat 40"),
     row("vectoradd", "--variant stride --size 1048576 --repeat 200", once=True, pause=1000000),
-    row("mandelbrot", "--size 1024", once=True, pause=200),
+    row("mandelbrot", "--size 2048", once=True, pause=100),
     row("montecarlo", "--repeat 8", once=True, pause=1000),
     row("bfs", "--variant walk --repeat 1", once=True, pause=1000),
     row("histogram", "--variant global --repeat 10"),
